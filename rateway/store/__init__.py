@@ -1,0 +1,13 @@
+"""What is known of Discord, on disk: one LMDB environment per cluster, written by one process and read by all.
+
+``cluster``      ClusterStore, the writer: events in, sessions and cursors out
+``cache``        Cache, the reader: a bot's query in, an entity's JSON out
+``queries``      the table of queries: type → arguments and function
+``updates``      PURE: event name → function, what an event changes
+``transaction``  the view updates compute over, and the changes they leave
+``keys``         the rows' keys
+``blob``         PURE: cheap work on JSON as bytes
+``sessions``     the session records and cursors
+``trust``        what makes an earlier run's store worth believing
+``environment``  LMDB: opening, growing, locking
+"""
