@@ -1,0 +1,8 @@
+"""The cluster: shards, publisher, inbox and store of one worker on the bot's side, and what flows between them.
+
+``pipeline``    the hot path: a read's events into the store, then to the broker
+``checkpoint``  how far the broker has confirmed, per session; kept in step with the store
+``requests``    a cache query from the inbox, and its answer
+``commands``    a gateway command from the inbox, and its answer
+``service``     the ``MultiService`` that holds all of it and stops it in order
+"""

@@ -1,0 +1,79 @@
+"""How far the broker holds what Discord sent: the cursor ``kept``, per shard and session.
+
+A process that starts anew resumes each session behind what is *kept*, never behind what was merely received: so
+nothing that was in flight when its predecessor died is lost. What Discord then replays a second time is recognised
+here and not published again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from rateway.model.dispatch import Dispatch
+from rateway.model.session import Session
+
+WRITE_DELAY = 0.1
+"""Seconds a confirm may wait to be written, if no event comes that takes it along in its own transaction."""
+
+
+class CursorStore(Protocol):
+    """What the checkpoint needs of the store."""
+
+    def apply(
+        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
+    ) -> None:
+        """Write the cursors, with the effects of a batch, in one transaction."""
+
+
+@define
+class Checkpoint:
+    """The cursors of one cluster.
+
+    :ivar kept: shard → (session id, highest sequence below which every event is confirmed).
+    """
+
+    _reactor: IReactorTime
+    _store: CursorStore
+    kept: dict[int, tuple[str, int]] = field(factory=dict)
+    _changed: dict[int, tuple[str, int]] = field(factory=dict, init=False)
+    _write: IDelayedCall | None = field(default=None, init=False)
+
+    def began(self, shard_id: int, session_id: str) -> None:
+        """A new session: nothing of it is kept yet, and what is still confirmed of the old one no longer counts."""
+        self.kept[shard_id] = self._changed[shard_id] = (session_id, 0)
+
+    def unkept(self, shard_id: int, session_id: str, dispatches: Sequence[Dispatch]) -> Sequence[Dispatch]:
+        """Those of a read's events that the broker doesn't hold yet."""
+        current, kept = self.kept.get(shard_id, ("", 0))
+        if current != session_id:
+            self.began(shard_id, session_id)
+            return dispatches
+        if dispatches and dispatches[0][0] > kept:
+            return dispatches
+        return [dispatch for dispatch in dispatches if dispatch[0] > kept]
+
+    def confirmed(self, kept: Mapping[int, tuple[str, int]]) -> None:
+        """The broker confirmed, up to these sequences."""
+        for shard_id, cursor in kept.items():
+            current = self.kept.get(shard_id)
+            if current is not None and current[0] == cursor[0] and cursor[1] > current[1]:
+                self.kept[shard_id] = self._changed[shard_id] = cursor
+        if self._changed and self._write is None:
+            self._write = self._reactor.callLater(WRITE_DELAY, self.write)
+
+    def changes(self) -> Mapping[int, tuple[str, int]]:
+        """What moved since this was last asked, for the transaction that is about to be written."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def write(self) -> None:
+        """Write what moved, now."""
+        if self._write is not None and self._write.active():
+            self._write.cancel()
+        self._write = None
+        if self._changed:
+            self._store.apply((), self.changes())

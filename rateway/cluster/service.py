@@ -1,0 +1,170 @@
+"""The cluster as a service: builds its parts, starts its shards once their events can be taken, stops in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.logger import Logger
+
+from rateway.amqp.broker import ClusterBroker
+from rateway.amqp.inbox import Delivery
+from rateway.amqp.topology import COMMAND_KEY, exchange_name
+from rateway.amqp.uri import parse_uri
+from rateway.config import Config
+from rateway.interfaces import IFatalReporter, IIdentifyGate
+from rateway.model.plan import Cluster
+from rateway.shard.service import ShardService, ShardSettings
+from rateway.store.cache import Cache
+from rateway.store.cluster import ClusterStore
+
+from .checkpoint import Checkpoint
+from .commands import GatewayCommands
+from .pipeline import Pipeline
+from .requests import CacheRequests
+
+FLUSH_TIMEOUT = 3.0
+"""Seconds a stop waits for the broker to confirm what is in flight; Discord replays the rest at the next start."""
+
+
+class ClusterService(MultiService):
+    """One cluster, whole.
+
+    :ivar cluster: its number and its shards.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorCore,
+        cluster: Cluster,
+        total: int,
+        config: Config,
+        gateway_url: str,
+        store: ClusterStore,
+        cache: Cache,
+        gate: IIdentifyGate,
+        fatal: IFatalReporter,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.cluster = cluster
+        self._store = store
+        clock = IReactorTime(reactor)
+        resumable = store.sessions()
+        self._checkpoint = Checkpoint(
+            clock, store, {shard: (found.session.id, found.kept) for shard, found in resumable.items()}
+        )
+        self._broker = ClusterBroker(
+            reactor,
+            parse_uri(config.amqp_uri),
+            cluster.number,
+            self._delivered,
+            persistent=config.amqp_persistent,
+            ca_file=config.amqp_ca,
+            fatal=fatal,
+            on_kept=self._checkpoint.confirmed,
+            on_room=self._room,
+        )
+        self._broker.setServiceParent(self)
+        self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now)
+        settings = ShardSettings(
+            token=config.token,
+            intents=config.intents,
+            total=total,
+            compression=config.compression,
+            presence=config.presence,
+            gateway_url=gateway_url,
+        )
+        self.shards: Mapping[int, ShardService] = {
+            shard: ShardService(
+                reactor,
+                shard,
+                settings,
+                self._pipeline,
+                gate,
+                fatal,
+                session=resumable[shard].session if shard in resumable else None,
+            )
+            for shard in cluster.shards
+        }
+        exchange = exchange_name(cluster.number)
+        self._requests = CacheRequests(exchange, self._broker, cache)
+        self._commands = GatewayCommands(
+            clock,
+            exchange,
+            self._broker,
+            self.shards,
+            total,
+            config.shards_per_cluster,
+            config.command_ttl,
+            now,
+        )
+
+    def startService(self) -> None:
+        """Connect to the broker; the shards follow once there is an exchange for their events."""
+        super().startService()
+        ready = self._broker.when_ready()
+        ready.addCallback(lambda _: self._start_shards())
+        ready.addErrback(partial(self._log.failure, "starting the shards of cluster {n}", n=self.cluster.number))
+
+    def stopService(self) -> Deferred[None]:
+        """Stop in order: inbox, shards, what is in flight, broker, store. Sessions stay resumable."""
+        return Deferred.fromCoroutine(self._stop(final=False))
+
+    def stop_for_good(self) -> Deferred[None]:
+        """The same, but the bot goes offline at once and its sessions end."""
+        return Deferred.fromCoroutine(self._stop(final=True))
+
+    def status(self) -> dict[str, object]:
+        """What is worth knowing of the cluster, for logs and the parent."""
+        return {
+            "cluster": self.cluster.number,
+            "broker": self._broker.connected,
+            "events": self._pipeline.events,
+            "held": self._broker.held_events,
+            "cache_failures": self._store.failures,
+            "shards": {shard: service.state for shard, service in self.shards.items()},
+        }
+
+    def _start_shards(self) -> None:
+        if self.running:
+            for shard in self.shards.values():
+                shard.setServiceParent(self)
+
+    async def _stop(self, final: bool) -> None:
+        if not self.running:
+            return
+        self.running = 0
+        await self._broker.stop_inbox()
+        stopping = [shard.stop(final=final) for shard in self.shards.values() if shard.running]
+        await DeferredList(stopping, consumeErrors=True)
+        self._pipeline.flush()
+        if not await self._broker.drained(FLUSH_TIMEOUT):
+            self._log.warn(
+                "cluster {n} stops with {count} events the broker has not confirmed; Discord replays them at the next "
+                "start",
+                n=self.cluster.number,
+                count=self._broker.held_events,
+            )
+        await self._broker.stopService()
+        self._checkpoint.write()
+        self._store.close()
+
+    def _delivered(self, delivery: Delivery) -> None:
+        if delivery.routing_key == COMMAND_KEY:
+            self._commands.received(delivery)
+        else:
+            self._requests.received(delivery)
+
+    def _room(self, there_is: bool) -> None:
+        for shard in self.shards.values():
+            if there_is:
+                shard.resume()
+            else:
+                shard.pause()

@@ -1,0 +1,1 @@
+"""The cluster's parts: pipeline, checkpoint, requests and commands, without a socket."""
