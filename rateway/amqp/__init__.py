@@ -1,0 +1,19 @@
+"""The broker's side: one AMQP connection for each cluster, mended where txAMQP needs it.
+
+Pure, without a reactor:
+
+``uri``         AMQP_URI, taken apart
+``topology``    the names and flags of what rateway declares
+``fieldtable``  field tables, both ways, every field type
+``codec``       method arguments and content headers
+``frames``      frames taken out of a stream; the pre-encoded frames of events
+
+And the shell:
+
+``spec``        the protocol's description, loaded once
+``client``      one connection: txAMQP's channels on a receive path and a write path of our own
+``connection``  connects, shakes hands, and does so again after every loss
+``publisher``   events: held until the broker confirms them
+``inbox``       what bots send: acknowledged whatever happens
+``broker``      the whole of it for one cluster
+"""
