@@ -1,0 +1,1 @@
+"""The whole program against the simulator and a real RabbitMQ, over real sockets."""

@@ -1,0 +1,101 @@
+"""What the integration tests share: a simulator, rateway and a worker per test, and what must hold at each end."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from rateway.simulator.options import SimulatorOptions
+from rateway.simulator.simulator import Simulator
+from tests.support import broker
+
+from .program import Program, until
+from .worker import Worker
+
+TOKEN = "MTIzNDU2Nzg5.secret-of-this-test.neverInAnyLog"
+ALL_INTENTS = 53608447
+
+
+class WorldTestCase(TestCase):
+    """A test with a Discord, a broker and a rateway of its own.
+
+    At the end of each test: rateway ends in good order, broke no rule of Discord's that the test didn't expect
+    (``expected_breaches``), and its token stands in nothing that was written.
+    """
+
+    timeout = 90
+    expected_breaches: frozenset[str] = frozenset()
+
+    async def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.folder = Path(tempfile.mkdtemp(prefix="rateway-test-"))
+        self.programs: list[Program] = []
+        self.workers: list[Worker] = []
+        self.simulators: list[Simulator] = []
+        self.amqp = await broker.fresh_vhost(self)
+
+    async def simulator(self, **options: Any) -> Simulator:
+        """Start a Discord; options are those of :class:`SimulatorOptions`."""
+        simulator = Simulator(self.reactor, SimulatorOptions(**{"token": TOKEN, **options}))
+        self.simulators.append(simulator)
+        await simulator.start()
+        return simulator
+
+    def environ(self, simulator: Simulator | None, **settings: object) -> dict[str, str]:
+        """rateway's settings: few shards, one process, everything of this test."""
+        defaults = {
+            "DISCORD_TOKEN": TOKEN,
+            "INTENTS": ALL_INTENTS,
+            "AMQP_URI": self.amqp,
+            "EXTRA_SHARDS": 0,
+            "PROCESSES": 1,
+            "STATE_DIR": self.folder / "state",
+        }
+        if simulator is not None:
+            defaults["DISCORD_API_URL"] = simulator.api_url
+        return {name: str(value) for name, value in {**defaults, **settings}.items() if value is not None}
+
+    def rateway(self, simulator: Simulator | None, *, argv: list[str] | None = None, **settings: object) -> Program:
+        """Start rateway; settings are environment variables, ``None`` leaves one out."""
+        program = Program(self.reactor, self.folder, self.environ(simulator, **settings), argv)
+        self.programs.append(program)
+        return program
+
+    async def worker(self) -> Worker:
+        """Connect a bot's worker."""
+        worker = await Worker.connect(self.reactor, self.amqp)
+        self.workers.append(worker)
+        return worker
+
+    async def until(self, met: Any, what: str, timeout: float = 30.0) -> None:
+        """Wait for a condition; on failure, show what rateway said."""
+        try:
+            await until(self.reactor, met, what, timeout)
+        except AssertionError as error:
+            said = "\n---\n".join(program.text[-6000:] for program in self.programs)
+            raise AssertionError(f"{error}; rateway said:\n{said}") from None
+
+    async def tearDown(self) -> None:
+        codes = []
+        for program in self.programs:
+            if program.exit_code is None:
+                codes.append(await program.stop())
+        for worker in self.workers:
+            await worker.close()
+        for simulator in self.simulators:
+            await simulator.stop()
+        self.assertEqual([code for code in codes if code], [], "\n".join(p.text[-6000:] for p in self.programs))
+        for simulator in self.simulators:
+            broken = [breach for breach in simulator.breaches if breach.rule not in self.expected_breaches]
+            self.assertEqual(broken, [])
+        for program in self.programs:
+            self.assertNotIn(TOKEN, program.text)
+            self.assertNotIn("Traceback", program.text)
+        for file in self.folder.rglob("*"):
+            if file.is_file():
+                self.assertNotIn(TOKEN.encode(), file.read_bytes(), str(file))
