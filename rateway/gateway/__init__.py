@@ -1,0 +1,28 @@
+"""One shard's conversation with Discord, pure: no reactor, clock, logger or randomness of its own.
+
+Time enters as ``now``, in monotonic seconds, chance as a number from 0 to 1; what comes out is data that the shell
+(``rateway.shard``, ``rateway.process``) acts upon.
+
+What is heard:
+
+``inflate``     WebSocket messages into payloads: zlib-stream, zstd-stream, or none
+``envelope``    a payload into op, sequence, name and the bytes of ``d``
+
+What is said:
+
+``payloads``    the gateway's URL, HEARTBEAT, IDENTIFY, RESUME; what HELLO and READY tell
+``commands``    what a bot may send through us: checked, queued, presence updates coalesced
+``budget``      120 payloads in any 60 s, with room kept for heartbeats
+
+When:
+
+``heartbeat``   when to beat, and when silence means that the connection is dead
+``backoff``     how long to wait before connecting again
+``identify``    who of the whole fleet may IDENTIFY, and when
+
+And the whole:
+
+``session``     what a shard remembers of its session, and where it resumes
+``lifecycle``   one shard from connect to connect: inputs in, actions out
+``actions``     the actions
+"""

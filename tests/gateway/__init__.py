@@ -1,0 +1,1 @@
+"""The pure cores of a shard's conversation, without a reactor."""
