@@ -1,0 +1,1 @@
+"""Tests of rateway: ``python -m twisted.trial -j2 tests``."""
