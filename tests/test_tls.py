@@ -137,7 +137,8 @@ class HandshakeTests(TestCase):
     async def test_system_authorities_from_environment(self) -> None:
         """Without a file of authorities the system's count, and SSL_CERT_FILE replaces them."""
         before = dict(os.environ)
-        self.addCleanup(lambda: (os.environ.clear(), os.environ.update(before)))
+        self.addCleanup(os.environ.update, before)
+        self.addCleanup(os.environ.clear)
         os.environ["SSL_CERT_FILE"] = str(self.certificates.authority)
         port = await self.listen(server_context(self.certificates.good))
         self.assertEqual(await self.talk(port), b"welcome")

@@ -6,5 +6,6 @@
 ``snowflake``   Discord's ids
 ``session``     the record that lets a connection go on where another ended
 ``dispatch``    one event, as it travels from shard to broker
+``kinds``       what the cache may keep
 ``plan``        shards into clusters, clusters into processes
 """

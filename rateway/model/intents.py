@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from enum import IntFlag
 
 
@@ -42,23 +44,32 @@ _ALIASES = {"GUILD_BANS": Intent.GUILD_MODERATION, "GUILD_EMOJIS_AND_STICKERS": 
 def parse_intents(text: str) -> int:
     """The bit mask of a number, or of names joined by commas.
 
-    :raises ValueError: with a sentence naming what isn't known.
+    :raises ValueError: with a sentence naming what isn't known; what doesn't look like a name is not repeated,
+        for it may be a secret put into the wrong place.
     """
     text = text.strip()
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < 20:
         value = int(text)
         if value & ~int(ALL):
             raise ValueError(f"{value} has bits that are no intent of Discord's ({value & ~int(ALL)})")
         return value
+    names = [part.strip().upper() for part in text.split(",") if part.strip()]
+    if not names:
+        raise ValueError("no intent is given: a number, or names joined by commas (GUILDS,GUILD_MESSAGES)")
     value = 0
-    for name in filter(None, (part.strip().upper() for part in text.split(","))):
+    for name in names:
         intent = Intent.__members__.get(name) or _ALIASES.get(name)
         if intent is None:
-            raise ValueError(f"{name!r} is no intent; known are {', '.join(Intent.__members__)}")
-        value |= intent
-    if not text.strip(", "):
-        raise ValueError("no intent is given: a number, or names joined by commas (GUILDS,GUILD_MESSAGES)")
+            raise ValueError(_unknown(name))
+        value |= int(intent)
     return value
+
+
+def _unknown(name: str) -> str:
+    if not re.fullmatch("[A-Z_]{1,40}", name):
+        return "it is neither a number nor names joined by commas (GUILDS,GUILD_MESSAGES)"
+    nearest = get_close_matches(name, Intent.__members__, 1, 0.0)[0]
+    return f"{name} is no intent of Discord's (the nearest is {nearest})"
 
 
 def names_of(value: int) -> tuple[str, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 
 @frozen
 class Session:
     """A session as Discord knows it.
 
-    :ivar id: Discord's ``session_id``; a secret of a kind, never in a log above debug.
+    :ivar id: Discord's ``session_id``; a secret of a kind, left out of the repr, and so of logs.
     :ivar resume_url: base URL of the gateway host that holds the session, without a query.
     :ivar seq: sequence of the last dispatch taken.
     """
 
-    id: str
+    id: str = field(repr=False)
     resume_url: str
     seq: int
 
