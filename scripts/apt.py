@@ -41,7 +41,9 @@ def install(package: str, *, purpose: str) -> None:
         raise SetupError(f"{purpose} needs {package}: run `apt-get install {package}`, or run this as root")
     print(f"Installing Debian's {package} ...", file=sys.stderr, flush=True)
     mark = uuid.uuid4().hex
-    env = dict(os.environ, PATH=search_path(), DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8", **{_MARK: mark})
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    ours = {"PATH": search_path(), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", _MARK: mark}
+    env = inherited | ours
     try:
         with _no_services():
             # A list that can't be refreshed (one of many sources is away) need not keep the package away.

@@ -113,18 +113,32 @@ def descendants(of: int | None = None) -> list[Descendant]:
     return found
 
 
-def sweep(*, grace: float = 3.0, spare: Callable[[Descendant], bool] = lambda _: False) -> list[Descendant]:
-    """End what is left below us: SIGTERM, then SIGKILL; tells what there was."""
-    left = [child for child in descendants() if not spare(child)]
+def sweep(*, settle: float = 0.0, grace: float = 3.0, spare: int | None = None) -> list[Descendant]:
+    """End what is left below us: SIGTERM, then SIGKILL.
+
+    :param settle: seconds in which it may end by itself.
+    :param spare: a child that is left alone, with all below it.
+    :return: what had to be ended.
+    """
+    left = _remaining(settle, spare)
     pending = left
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         for child in pending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(child.pid, number)
-        deadline = time.monotonic() + patience
-        while (pending := [child for child in descendants() if not spare(child)]) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        pending = _remaining(grace, spare) if pending else []
     return left
+
+
+def _remaining(patience: float, spare: int | None) -> list[Descendant]:
+    """What is still below us after so many seconds; sooner if nothing is."""
+    deadline = time.monotonic() + patience
+    while True:
+        spared = {spare, *(child.pid for child in descendants(spare))} if spare is not None else set()
+        left = [child for child in descendants() if child.pid not in spared]
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(0.05)
 
 
 def end_on_signals() -> None:

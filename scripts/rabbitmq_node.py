@@ -155,7 +155,9 @@ def node_environment(folder: Path, settings: Settings) -> dict[str, str]:
         "RABBITMQ_CONF_ENV_FILE": str(folder / "environment.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "+S 2:2 +SDcpu 1:1 +SDio 2 +A 4 -start_epmd false -shutdown_time 2000 -kernel inet_dist_use_interface {127,0,0,1}"
+            # Few threads; the port mapper is ours; what the statistics' supervisors do for 5 s at the end is in vain.
+            "+S 2:2 +SDcpu 1:1 +SDio 2 +A 4 -start_epmd false -shutdown_time 2000 "
+            "-kernel inet_dist_use_interface {127,0,0,1}"
         ),
         "ERL_EPMD_PORT": str(settings.epmd_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",

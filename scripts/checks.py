@@ -1,0 +1,222 @@
+"""What ``./run-tests`` does: sets up, lints, types, tests under coverage, and tries the built wheel.
+
+The last line is ``N passed, N failed``: tests and checks together, skipped ones in neither number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+from scripts import apt, children, environment, rabbitmq_node
+from scripts.trial_report import read_report
+
+_TRIAL_TIMEOUT = 600.0
+_CHECK_TIMEOUT = 300.0
+_PACKAGING = "tests.test_packaging"
+
+
+class Tally:
+    """What passed, what failed, and how long each phase took."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed = 0
+        self.skipped = 0
+        self.failures: list[str] = []
+        self._timings: list[tuple[str, float]] = []
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Announces a phase, and takes its time."""
+        print(f"\n=== {name}", flush=True)
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._timings.append((name, time.monotonic() - begin))
+
+    def check(self, name: str, good: bool) -> None:
+        """Counts one check that is no test of trial's."""
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.failures.append(name)
+
+    def summary(self) -> None:
+        """Says it all; the last line is for machines too."""
+        print("\n=== Summary")
+        for name, seconds in self._timings:
+            print(f"{seconds:7.1f} s  {name}")
+        print(f"{sum(seconds for _, seconds in self._timings):7.1f} s  altogether")
+        for name in self.failures:
+            print(f"FAILED: {name}")
+        if self.skipped:
+            print(f"{self.skipped} skipped")
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+
+
+async def _run(
+    argv: Sequence[str], *, env: dict[str, str] | None = None, timeout: float = _CHECK_TIMEOUT, show: bool = True
+) -> tuple[int | None, str]:
+    """Run a program to its end; its exit code (None: it took too long) and all it printed."""
+    base = environment.clean_environment() | {"PYTHONUNBUFFERED": "1"}
+    process = await children.start(argv, env=base | (env or {}), cwd=environment.ROOT, stdout=PIPE, stderr=STDOUT)
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(timeout):
+            async for line in _lines(process):
+                said.append(line)
+                if show:
+                    print(line, end="", flush=True)
+            return await process.wait(), "".join(said)
+    except TimeoutError:
+        print(f"{argv[0]} took longer than {timeout:.0f} s", flush=True)
+        return None, "".join(said)
+    finally:
+        await children.end(process, grace=5)
+
+
+async def _lines(process: Process) -> AsyncIterator[str]:
+    assert process.stdout
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:  # a line longer than the reader's limit
+            continue
+        if not line:
+            return
+        yield line.decode(errors="replace")
+
+
+def _tool(name: str) -> str:
+    return str(environment.PYTHON.parent / name)
+
+
+async def _static_checks(tally: Tally) -> None:
+    with tally.phase("ruff and mypy"):
+        for name, argv in (
+            ("ruff check", [_tool("ruff"), "check", "."]),
+            ("ruff format --check", [_tool("ruff"), "format", "--check", "."]),
+            ("mypy", [_tool("mypy")]),
+        ):
+            code, _ = await _run(argv)
+            tally.check(name, code == 0)
+
+
+@contextlib.asynccontextmanager
+async def _broker() -> AsyncIterator[tuple[int, dict[str, str]]]:
+    """The run's broker: its process, and the variables that name it to the tests."""
+    folder = tempfile.mkdtemp(prefix="rateway-tests-")
+    env = environment.clean_environment() | {"RATEWAY_PYTHON": sys.executable}
+    process = await children.start(
+        [str(environment.ROOT / "scripts" / "rabbitmq"), "run", folder], env=env, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdout
+    assert process.stdin
+    try:
+        line = await process.stdout.readline()
+        if not line:
+            raise rabbitmq_node.NodeFailed("The broker did not start; the lines above say why")
+        ready = json.loads(line)
+        yield process.pid, {"RATEWAY_TEST_AMQP": ready["amqp"], "RATEWAY_TEST_MANAGEMENT": ready["management"]}
+    finally:
+        process.stdin.close()
+        await children.end(process, grace=20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _trial(
+    tally: Tally, name: str, arguments: Sequence[str], env: dict[str, str], *, coverage: bool = False
+) -> None:
+    with tally.phase(name):
+        runner = ["-m", "coverage", "run", "-m", "twisted.trial"] if coverage else ["-m", "twisted.trial"]
+        code, output = await _run([str(environment.PYTHON), *runner, *arguments], env=env, timeout=_TRIAL_TIMEOUT)
+        report = read_report(output)
+        tally.passed += report.passed
+        tally.failed += report.failed
+        tally.skipped += report.skipped
+        tally.failures += report.names
+        if not report.finished or (code != 0 and not report.failed):
+            tally.check(f"{name} (ended without a verdict, exit code {code})", False)
+
+
+async def _coverage_report(tally: Tally, env: dict[str, str]) -> None:
+    with tally.phase("branch coverage"):
+        code, _ = await _run([_tool("coverage"), "combine", "--quiet"], env=env)
+        if code == 0:
+            code, _ = await _run([_tool("coverage"), "report"], env=env)
+        tally.check("coverage report", code == 0)
+
+
+def _all_tests() -> list[str]:
+    """Every test module but the packaging test, which has a phase of its own; the slow ones first."""
+    found = (environment.ROOT / "tests").rglob("test_*.py")
+    names = sorted(".".join(path.relative_to(environment.ROOT).with_suffix("").parts) for path in found)
+    return sorted((name for name in names if name != _PACKAGING), key=lambda name: ".integration." not in name)
+
+
+async def _main(arguments: Sequence[str]) -> int:
+    children.adopt_orphans()
+    tally = Tally()
+    try:
+        if not arguments:
+            await _static_checks(tally)
+        with tempfile.TemporaryDirectory(prefix="rateway-coverage-") as folder:
+            env = {"COVERAGE_FILE": str(Path(folder) / "coverage")}
+            async with contextlib.AsyncExitStack() as stack:
+                with tally.phase("start of the broker"):
+                    broker, named = await stack.enter_async_context(_broker())
+                env |= named
+                if arguments:
+                    await _trial(tally, "chosen tests", arguments, env)
+                else:
+                    await _trial(tally, "tests", ["-j2", *_all_tests()], env, coverage=True)
+                left = children.sweep(settle=5, spare=broker)
+                for process in left:
+                    print(f"still running after the tests: {process.command}")
+                tally.check("the tests leave no process behind", not left)
+            if not arguments:
+                await _coverage_report(tally, env)
+                await _trial(tally, "the built wheel", [_PACKAGING], env)
+    finally:
+        children.sweep()
+    tally.summary()
+    return 1 if tally.failed or not tally.passed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="./run-tests",
+        description="Sets up all it needs, then runs every check and test. With arguments for trial (tests.amqp, "
+        "tests.test_tls, -j2, ...) it runs only these tests.",
+    )
+    _, arguments = parser.parse_known_args()
+    children.end_on_signals()
+    begin = time.monotonic()
+    try:
+        environment.ensure()
+        rabbitmq_node.ensure_installed()
+        print(f"Set-up took {time.monotonic() - begin:.1f} s.", flush=True)
+        return children.run_until_told(lambda: _main(arguments))
+    except (apt.SetupError, rabbitmq_node.NodeFailed) as error:
+        print(error, file=sys.stderr)
+    except BrokenPipeError:
+        # Nobody reads any more; the interpreter must not try to flush once again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
