@@ -9,7 +9,8 @@ any other.
 *A pause*: while nobody can take the events we don't read the socket, and see no ACK.
 
 *A busy process*: an ACK may lie unread in the socket behind a burst that is still worked upon. A tick that comes late
-tells of it, for nothing else ran meanwhile either. It can't accuse; the next one can.
+tells of it, for nothing else ran meanwhile either. It can't accuse, and the schedule starts anew with it; the next tick
+can.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ class Heartbeat:
             if late < LATE or self._excused:
                 return Beat.DEAD
             self._excused = True
-        self.due += self.interval
-        if self.due <= now:
-            self.due = now + self.interval
+        self.due = (self.due if late < LATE else now) + self.interval
         self._waiting_since = now
         return Beat.SEND
 
@@ -76,7 +75,7 @@ class Heartbeat:
         if self.suspended_since is None:
             self.suspended_since = now
 
-    def resume(self) -> None:
+    def resume(self, now: float) -> None:
         """We read again: what was sent so far need not be acknowledged any more, the next heartbeat must be."""
         self.suspended_since = None
         self._waiting_since = None
