@@ -1,0 +1,94 @@
+"""Work on JSON as bytes: what isn't needed is never decoded, and what was Discord's spelling stays so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+Fields: TypeAlias = dict[str, Raw]
+"""An object's fields, each value as its bytes."""
+
+T = TypeVar("T")
+
+TRUE = Raw(b"true")
+FALSE = Raw(b"false")
+NULL = Raw(b"null")
+
+
+def decoder(kind: type[T]) -> Callable[[bytes | Raw], T]:
+    """A function that decodes one shape. Ids in it are ``int``: strings of digits are taken as numbers."""
+    return msgspec.json.Decoder(kind, strict=False).decode
+
+
+fields: Callable[[bytes | Raw], Fields] = msgspec.json.Decoder(Fields).decode
+"""The top level of an object.
+
+:raises msgspec.MsgspecError: if it is none.
+"""
+
+items: Callable[[bytes | Raw], list[Raw]] = msgspec.json.Decoder(list[Raw]).decode
+"""The items of an array."""
+
+_encoder = msgspec.json.Encoder()
+encode: Callable[[object], bytes] = _encoder.encode
+"""JSON of fields, or of plain values."""
+
+to_int: Callable[[bytes | Raw], int] = decoder(int)
+"""A number, or an id."""
+
+to_array: Callable[[list[Raw]], bytes] = _encoder.encode
+
+
+class _Id(Struct, gc=False):
+    id: int
+
+
+class _User(Struct, gc=False):
+    user: Raw
+
+
+class _UserId(Struct, gc=False):
+    user: _Id
+
+
+id_of: Callable[[bytes | Raw], _Id] = decoder(_Id)
+"""The ``id`` of an object."""
+
+user_of: Callable[[bytes | Raw], _User] = decoder(_User)
+"""The ``user`` of a member, as bytes."""
+
+
+def raw_id(value: int) -> Raw:
+    """An id as Discord writes it."""
+    return Raw(b'"%d"' % value)
+
+
+def is_object(value: Raw) -> bool:
+    """Whether there is an object here, and not ``null``, nothing, or something else."""
+    return bytes(value)[:1] == b"{"
+
+
+def merge(old: bytes, new: Mapping[str, Raw]) -> bytes:
+    """The object with the new fields over its own; fields the new has not keep their value."""
+    return encode(fields(old) | new)
+
+
+def without_user(member: bytes, user: bytes) -> bytes:
+    """The member less its ``user``, without decoding it where that can be avoided.
+
+    The key is looked for as bytes. A quote inside of a JSON string is escaped, so that what is found is a key; it is
+    the member's own if no other object began before it.
+    """
+    start = member.find(b'"user":')
+    end = start + 7 + len(user)
+    if start > 0 and member.startswith(user, start + 7) and member.count(b"{", 0, start) == 1:
+        if member[end : end + 1] == b",":
+            return member[:start] + member[end + 1 :]
+        if member[start - 1 : start] == b",":
+            return member[: start - 1] + member[end:]
+    rest = fields(member)
+    del rest["user"]
+    return encode(rest)

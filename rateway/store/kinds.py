@@ -1,0 +1,95 @@
+"""The kinds of entities the store can keep, and what keeps each of them fresh.
+
+An entity whose maintaining intent is off would go stale without a word, though Discord still lists it in guild
+payloads: such a kind isn't kept at all (Discord's docs, "Gateway Intents"). One exception: without GUILD_MEMBERS
+the bot's own member and those of users in voice are kept, for their events come regardless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from ..model.intents import Intent
+
+KINDS: dict[str, int] = {
+    "CurrentUser": 0,
+    "Guild": Intent.GUILDS,
+    "GuildChannel": Intent.GUILDS,
+    "PrivateChannel": Intent.DIRECT_MESSAGES,
+    "Role": Intent.GUILDS,
+    "Emoji": Intent.GUILDS | Intent.GUILD_EXPRESSIONS,
+    "Sticker": Intent.GUILDS | Intent.GUILD_EXPRESSIONS,
+    "SoundboardSound": Intent.GUILDS | Intent.GUILD_EXPRESSIONS,
+    "StageInstance": Intent.GUILDS,
+    "ScheduledEvent": Intent.GUILDS | Intent.GUILD_SCHEDULED_EVENTS,
+    "ThreadMember": Intent.GUILDS,
+    "Member": 0,
+    "User": 0,
+    "Presence": Intent.GUILD_PRESENCES,
+    "VoiceState": Intent.GUILD_VOICE_STATES,
+    "Message": 0,
+}
+"""Kind → the intents that must all be on for it to be kept."""
+
+
+@frozen
+class Kept:
+    """What one store keeps.
+
+    :ivar names: the kinds kept.
+    :ivar everybody: whether members are maintained (GUILD_MEMBERS), or only the bot's own and those in voice.
+    :ivar guild_events: whether guilds come and go by events (GUILDS).
+    :ivar messages_per_channel: how many messages of each channel; 0 for none.
+    :ivar total: of shards: tells which guilds are a shard's.
+    """
+
+    names: frozenset[str]
+    everybody: bool
+    guild_events: bool
+    messages_per_channel: int
+    total: int
+    guilds: bool
+    channels: bool
+    private_channels: bool
+    thread_members: bool
+    members: bool
+    users: bool
+    presences: bool
+    voice_states: bool
+    messages: bool
+
+    @property
+    def people(self) -> bool:
+        """Whether it must be known who is a member of what: for the members' or the users' sake."""
+        return self.members or self.users
+
+
+def what_is_kept(kinds: Iterable[str] | None, *, intents: int, messages_per_channel: int, total: int) -> Kept:
+    """The kinds wanted, less those that nothing maintains.
+
+    :param kinds: names out of :data:`KINDS`; ``None`` for all. Names not known are passed over.
+    """
+    wanted = frozenset(KINDS if kinds is None else kinds)
+    if "GuildChannel" in wanted and kinds is not None:
+        wanted |= {"ThreadMember"}
+    names = frozenset(name for name, needed in KINDS.items() if name in wanted and intents & needed == needed)
+    if messages_per_channel <= 0:
+        names -= {"Message"}
+    return Kept(
+        names=names,
+        everybody=bool(intents & Intent.GUILD_MEMBERS),
+        guild_events=bool(intents & Intent.GUILDS),
+        messages_per_channel=messages_per_channel,
+        total=total,
+        guilds="Guild" in names,
+        channels="GuildChannel" in names,
+        private_channels="PrivateChannel" in names,
+        thread_members="ThreadMember" in names,
+        members="Member" in names,
+        users="User" in names,
+        presences="Presence" in names,
+        voice_states="VoiceState" in names,
+        messages="Message" in names,
+    )

@@ -1,0 +1,61 @@
+"""Channels and their pins."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from .. import blob, keys
+from ..keys import CHANNELS, THREADS
+from ..view import Changes, View
+from . import purge
+from .whereabouts import guild_of, is_known
+
+
+class _Channel(blob.Struct, gc=False):
+    id: int
+    guild_id: int | None = None
+
+
+class _Pins(blob.Struct, gc=False):
+    channel_id: int
+    guild_id: int | None = None
+    last_pin_timestamp: Raw = blob.NULL
+
+
+_channel = blob.decoder(_Channel)
+_pins = blob.decoder(_Pins)
+
+
+def channel_upsert(d: bytes, view: View) -> Changes:
+    """CHANNEL_CREATE and CHANNEL_UPDATE: the channel, anew, hidden or not; nothing of what it was is kept."""
+    out: Changes = {}
+    event = _channel(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is not None and view.kept.channels and is_known(view, guild):
+        purge.put(out, CHANNELS, guild, event.id, d)
+        out[keys.overlay(guild, event.id)] = None
+    return out
+
+
+def channel_delete(d: bytes, view: View) -> Changes:
+    """The channel goes, with all that is in it."""
+    out: Changes = {}
+    event = _channel(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is not None and is_known(view, guild):
+        purge.forget_channel(view, out, guild, event.id)
+    return out
+
+
+def channel_pins_update(d: bytes, view: View) -> Changes:
+    """When a message of the channel was last pinned."""
+    out: Changes = {}
+    event = _pins(d)
+    guild = guild_of(view, event.channel_id, event.guild_id)
+    if guild is None:
+        return out
+    known = view.get(CHANNELS.row(guild, event.channel_id)) or view.get(THREADS.row(guild, event.channel_id))
+    if known is not None:
+        key = keys.overlay(guild, event.channel_id)
+        out[key] = blob.merge(view.get(key) or b"{}", {"last_pin_timestamp": event.last_pin_timestamp})
+    return out

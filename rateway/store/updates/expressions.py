@@ -1,0 +1,66 @@
+"""Emojis, stickers, soundboard sounds."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from .. import blob
+from ..keys import SOUNDS
+from ..view import Changes, View
+from . import guilds, purge
+from .whereabouts import is_known
+
+
+class _OfGuild(blob.Struct, gc=False):
+    guild_id: int
+
+
+class _Sound(blob.Struct, gc=False):
+    sound_id: int
+    guild_id: int
+
+
+class _Sounds(blob.Struct, gc=False):
+    guild_id: int
+    soundboard_sounds: list[Raw]
+
+
+_of_guild = blob.decoder(_OfGuild)
+_sound = blob.decoder(_Sound)
+_sounds = blob.decoder(_Sounds)
+
+
+def lists_update(d: bytes, view: View) -> Changes:
+    """GUILD_EMOJIS_UPDATE, GUILD_STICKERS_UPDATE, SOUNDBOARD_SOUNDS: the whole list, anew."""
+    out: Changes = {}
+    guild = _of_guild(d).guild_id
+    if is_known(view, guild):
+        guilds.replace_lists(view, out, guild, blob.fields(d))
+    return out
+
+
+def sound_upsert(d: bytes, view: View) -> Changes:
+    """One sound, made or changed."""
+    out: Changes = {}
+    event = _sound(d)
+    if "SoundboardSound" in view.kept.names and is_known(view, event.guild_id):
+        purge.put(out, SOUNDS, event.guild_id, event.sound_id, d)
+    return out
+
+
+def sound_delete(d: bytes, view: View) -> Changes:
+    """One sound, gone."""
+    out: Changes = {}
+    event = _sound(d)
+    purge.remove(out, SOUNDS, event.guild_id, event.sound_id)
+    return out
+
+
+def sounds_update(d: bytes, view: View) -> Changes:
+    """Several sounds changed. Whether the list is complete isn't documented: none is removed by it."""
+    out: Changes = {}
+    event = _sounds(d)
+    if "SoundboardSound" in view.kept.names and is_known(view, event.guild_id):
+        for raw in event.soundboard_sounds:
+            purge.put(out, SOUNDS, event.guild_id, guilds.sound_id(raw), bytes(raw))
+    return out

@@ -1,0 +1,170 @@
+"""Guilds: arriving, changing, leaving, in outage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from .. import blob, keys
+from ..keys import CHANNELS, EMOJIS, EVENTS, ROLES, SOUNDS, STAGES, STICKERS, THREADS, Table
+from ..view import Changes, View
+from . import people, presences, purge, threads, voice
+from .happenings import is_over
+from .whereabouts import is_known
+
+COLLECTIONS = frozenset(
+    {
+        "channels",
+        "threads",
+        "members",
+        "presences",
+        "voice_states",
+        "roles",
+        "emojis",
+        "stickers",
+        "stage_instances",
+        "guild_scheduled_events",
+        "soundboard_sounds",
+    }
+)
+"""The fields of GUILD_CREATE that are entities of their own, and no part of the guild's answer."""
+
+
+class _Sound(blob.Struct, gc=False):
+    sound_id: int
+
+
+_sound = blob.decoder(_Sound)
+
+
+def _id(data: Raw) -> int:
+    return blob.id_of(data).id
+
+
+def sound_id(data: bytes | Raw) -> int:
+    """The id of a soundboard sound, which is called otherwise."""
+    return _sound(data).sound_id
+
+
+LISTS: tuple[tuple[str, str, Table, Callable[[Raw], int]], ...] = (
+    ("roles", "Role", ROLES, _id),
+    ("emojis", "Emoji", EMOJIS, _id),
+    ("stickers", "Sticker", STICKERS, _id),
+    ("stage_instances", "StageInstance", STAGES, _id),
+    ("soundboard_sounds", "SoundboardSound", SOUNDS, sound_id),
+)
+"""Collections that are replaced as they come: field, kind, table, how to tell the id."""
+
+
+def guild_create(d: bytes, view: View) -> Changes:
+    """A guild with all it has: whatever was known of what it lists is replaced, also by nothing.
+
+    With ``unavailable: true`` it is in an outage, and nothing else changes.
+    """
+    fields = blob.fields(d)
+    guild = blob.to_int(fields["id"])
+    if fields.get("unavailable") == blob.TRUE:
+        return _unavailable(guild, view)
+    out: Changes = {}
+    kept = view.kept
+    if kept.guilds:
+        out[keys.guild(guild)] = blob.encode({k: v for k, v in fields.items() if k not in COLLECTIONS})
+    out[keys.guild_state(guild)] = blob.encode({"unavailable": blob.FALSE})
+    out[keys.stale(guild)] = None
+    replace_lists(view, out, guild, fields)
+    if kept.channels:
+        _replace_channels(view, out, guild, fields)
+    if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
+        events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
+        purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
+    in_voice = voice.replace_all(view, out, guild, blob.items(fields.get("voice_states", blob.Raw(b"[]"))))
+    if "members" in fields and kept.people:
+        _replace_members(view, out, guild, blob.items(fields["members"]), in_voice)
+    if "presences" in fields and kept.presences:
+        presences.replace_all(view, out, guild, blob.items(fields["presences"]))
+    return out
+
+
+def guild_update(d: bytes, view: View) -> Changes:
+    """The guild's own fields, as far as they come; roles, emojis and stickers if they come. Nothing else."""
+    out: Changes = {}
+    fields = blob.fields(d)
+    guild = blob.to_int(fields["id"])
+    if not is_known(view, guild):
+        return out
+    replace_lists(view, out, guild, fields)
+    old = view.get(keys.guild(guild))
+    if old is not None:
+        out[keys.guild(guild)] = blob.merge(old, {k: v for k, v in fields.items() if k not in COLLECTIONS})
+    return out
+
+
+def guild_delete(d: bytes, view: View) -> Changes:
+    """An outage, in which all stays and is marked; or the end, after which nothing is left."""
+    fields = blob.fields(d)
+    guild = blob.to_int(fields["id"])
+    if fields.get("unavailable") == blob.TRUE:
+        return _unavailable(guild, view)
+    out: Changes = {}
+    purge.purge(view, out, {guild})
+    return out
+
+
+def replace_lists(view: View, out: Changes, guild: int, fields: blob.Fields) -> None:
+    """The simple collections among the fields."""
+    for field, kind, table, ident in LISTS:
+        if field in fields and kind in view.kept.names:
+            purge.replace_all(view, out, table, guild, {ident(raw): bytes(raw) for raw in blob.items(fields[field])})
+
+
+def add_to_member_count(view: View, out: Changes, guild: int, more: int) -> None:
+    """One more or less: from what GUILD_CREATE said, and never below none."""
+    key = keys.guild_state(guild)
+    state = blob.fields(view.get(key) or b"{}")
+    count = state.get("member_count")
+    if count is None:
+        own = view.get(keys.guild(guild))
+        count = None if own is None else blob.fields(own).get("member_count")
+    if count is not None:
+        state["member_count"] = blob.Raw(b"%d" % max(0, blob.to_int(count) + more))
+        out[key] = blob.encode(state)
+
+
+def _unavailable(guild: int, view: View) -> Changes:
+    key = keys.guild_state(guild)
+    return {key: blob.merge(view.get(key) or b"{}", {"unavailable": blob.TRUE})}
+
+
+def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> None:
+    """Channels and threads; what was counted since they were last listed is in the list."""
+    if "channels" in fields or "threads" in fields:
+        for key, _ in view.items(keys.overlays(guild)):
+            out[key] = None
+    if "threads" in fields:
+        listed = {_id(raw): raw for raw in blob.items(fields["threads"])}
+        for key, _ in view.items(keys.all_thread_members(guild)):
+            out[key] = None
+        bodies = {thread: threads.body(view, out, guild, thread, raw) for thread, raw in listed.items()}
+        for gone in purge.replace_all(view, out, THREADS, guild, bodies):
+            purge.forget_messages(view, out, guild, gone)
+    if "channels" in fields:
+        channels = {_id(raw): bytes(raw) for raw in blob.items(fields["channels"])}
+        for gone in purge.replace_all(view, out, CHANNELS, guild, channels):
+            purge.forget_messages(view, out, guild, gone)
+
+
+def _replace_members(view: View, out: Changes, guild: int, members: list[Raw], in_voice: set[int]) -> None:
+    """The members listed, of whom some are listed twice; those not listed are not known to be members any more."""
+    own = None if view.kept.everybody else people.self_id(view)
+    listed: set[int] = set()
+    for raw in members:
+        user = blob.user_of(raw).user
+        user_id = blob.id_of(user).id
+        if view.kept.everybody or user_id in in_voice or user_id == own:
+            listed.add(user_id)
+            data = bytes(user)
+            people.put_member(view, out, guild, user_id, data, blob.without_user(bytes(raw), data))
+    for key, _ in view.items(keys.members(guild)):
+        if keys.last_id(key) not in listed:
+            people.forget_members(view, out, (guild,), guild, keys.last_id(key))

@@ -1,0 +1,82 @@
+"""Members joining, changing, leaving, and chunks of them."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from .. import blob, keys
+from ..view import Changes, View
+from . import guilds, people, presences, purge
+from .whereabouts import is_known
+
+
+class _Member(blob.Struct, gc=False):
+    guild_id: int
+    user: Raw
+
+
+class _Chunk(blob.Struct, gc=False):
+    guild_id: int
+    members: list[Raw] = []
+    presences: list[Raw] = []
+
+
+_member = blob.decoder(_Member)
+_chunk = blob.decoder(_Chunk)
+
+
+def member_add(d: bytes, view: View) -> Changes:
+    """A member joined. Discord repeats joins at times: one already known is no further one."""
+    out: Changes = {}
+    event = _member(d)
+    guild = event.guild_id
+    if not is_known(view, guild):
+        return out
+    user = blob.id_of(event.user).id
+    if view.get(keys.member(guild, user)) is None:
+        guilds.add_to_member_count(view, out, guild, 1)
+    if people.is_maintained(view, guild, user):
+        fields = blob.fields(d)
+        del fields["user"], fields["guild_id"]
+        people.put_member(view, out, guild, user, bytes(event.user), blob.encode(fields))
+    return out
+
+
+def member_update(d: bytes, view: View) -> Changes:
+    """A member, or only their user, changed: what comes is laid over what is known."""
+    out: Changes = {}
+    event = _member(d)
+    user = blob.id_of(event.user).id
+    if is_known(view, event.guild_id) and people.is_maintained(view, event.guild_id, user):
+        people.merge_member(view, out, event.guild_id, user, bytes(event.user), blob.fields(d))
+    return out
+
+
+def member_remove(d: bytes, view: View) -> Changes:
+    """A member left: their presence and voice state in the guild go too."""
+    out: Changes = {}
+    event = _member(d)
+    guild = event.guild_id
+    if not is_known(view, guild):
+        return out
+    user = blob.id_of(event.user).id
+    guilds.add_to_member_count(view, out, guild, -1)
+    out[keys.presence(guild, user)] = None
+    purge.forget_voice(view, out, guild, user)
+    people.forget_members(view, out, (guild,), guild, user)
+    return out
+
+
+def members_chunk(d: bytes, view: View) -> Changes:
+    """Members asked for, and their presences: added to what is known, for a chunk is never the whole."""
+    out: Changes = {}
+    event = _chunk(d)
+    guild = event.guild_id
+    if not is_known(view, guild):
+        return out
+    for raw in event.members:
+        if people.is_maintained(view, guild, blob.id_of(blob.user_of(raw).user).id):
+            people.put_whole_member(view, out, guild, raw)
+    for raw in event.presences:
+        presences.put(view, out, guild, raw)
+    return out

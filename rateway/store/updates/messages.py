@@ -1,0 +1,172 @@
+"""Messages, and what they say about their channels and the people who wrote them."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from .. import blob, keys
+from ..keys import CHANNELS, THREADS
+from ..view import Changes, View
+from . import people, private
+from .whereabouts import ensure_known, guild_of
+
+_EPHEMERAL = 1 << 6
+
+
+class _Message(blob.Struct, gc=False):
+    id: int
+    channel_id: int
+    guild_id: int | None = None
+    author: Raw = blob.NULL
+    member: Raw = blob.NULL
+    webhook_id: Raw = blob.NULL
+    flags: int = 0
+    channel_type: int | None = None
+
+
+class _Deleted(blob.Struct, gc=False):
+    channel_id: int
+    guild_id: int | None = None
+    id: int | None = None
+    ids: list[int] = []
+
+
+_message = blob.decoder(_Message)
+_deleted = blob.decoder(_Deleted)
+
+
+def message_create(d: bytes, view: View) -> Changes:
+    """A message: kept if messages are, the last of its channel, and news of its author.
+
+    An ephemeral message names no guild though it is in one: it is no direct message. A webhook is no user.
+    """
+    out: Changes = {}
+    event = _message(d)
+    guild = guild_of(view, event.channel_id, event.guild_id)
+    if guild is None:
+        if not event.flags & _EPHEMERAL and event.channel_type in (None, 1):
+            private.message_create(view, out, event.id, event.channel_id, event.author)
+            _keep(view, out, 0, event.channel_id, event.id, d)
+        return out
+    if not ensure_known(view, out, guild):
+        return out
+    _count(view, out, guild, event.channel_id, event.id)
+    _keep(view, out, guild, event.channel_id, event.id, d)
+    if event.webhook_id == blob.NULL and view.kept.people and blob.is_object(event.author):
+        user = blob.id_of(event.author).id
+        data = bytes(event.author)
+        if blob.is_object(event.member) and people.is_maintained(view, guild, user):
+            people.merge_member(view, out, guild, user, data, blob.fields(event.member))
+        else:
+            people.update_user(view, out, user, data)
+    return out
+
+
+def message_update(d: bytes, view: View) -> Changes:
+    """A kept message, edited: what comes is laid over it. One not kept is, if it comes whole."""
+    out: Changes = {}
+    if not view.kept.messages:
+        return out
+    fields = blob.fields(d)
+    channel = blob.to_int(fields["channel_id"])
+    message = blob.to_int(fields["id"])
+    key = keys.message(channel, message)
+    old = view.get(key)
+    if old is not None:
+        fields.pop("tts", None)
+        out[key] = blob.merge(old, fields)
+    elif "author" in fields and "timestamp" in fields:
+        event = _message(d)
+        guild = guild_of(view, channel, event.guild_id)
+        if guild is None and not event.flags & _EPHEMERAL:
+            _keep(view, out, 0, channel, message, d)
+        elif guild is not None and ensure_known(view, out, guild):
+            _keep(view, out, guild, channel, message, d)
+    return out
+
+
+def message_delete(d: bytes, view: View) -> Changes:
+    """MESSAGE_DELETE and MESSAGE_DELETE_BULK: the messages go, and a thread counts less."""
+    out: Changes = {}
+    event = _deleted(d)
+    channel = event.channel_id
+    ids = set(event.ids)
+    if event.id is not None:
+        ids.add(event.id)
+    guild = guild_of(view, channel, event.guild_id) or 0
+    if view.kept.messages:
+        gone = [key for key in (keys.message(channel, message) for message in ids) if view.get(key) is not None]
+        if gone:
+            out.update(dict.fromkeys(gone))
+            _set_kept(out, guild, channel, _kept(view, guild, channel) - len(gone))
+    if guild and view.get(THREADS.row(guild, channel)) is not None:
+        _count_thread(view, out, guild, channel, -len(ids - {channel}))
+    return out
+
+
+def _keep(view: View, out: Changes, guild: int, channel: int, message: int, d: bytes) -> None:
+    """Keep the message, and let the channel's oldest go where it would be one too many."""
+    if not view.kept.messages:
+        return
+    key = keys.message(channel, message)
+    new = view.get(key) is None
+    out[key] = d
+    if not new:
+        return
+    count = _kept(view, guild, channel) + 1
+    surplus = count - view.kept.messages_per_channel
+    if surplus > 0:
+        oldest = view.items(keys.messages(channel))
+        for _ in range(surplus):
+            first, _value = next(oldest, (key, b""))
+            if first > key:
+                del out[key]
+                return
+            out[first] = None
+            count -= 1
+    _set_kept(out, guild, channel, count)
+
+
+def _kept(view: View, guild: int, channel: int) -> int:
+    return int.from_bytes(view.get(keys.message_count(guild, channel)) or b"", "big")
+
+
+def _set_kept(out: Changes, guild: int, channel: int, count: int) -> None:
+    out[keys.message_count(guild, channel)] = count.to_bytes(4, "big") if count > 0 else None
+
+
+def _count(view: View, out: Changes, guild: int, channel: int, message: int) -> None:
+    """The channel's last message; a thread counts its messages too."""
+    if not view.kept.channels:
+        return
+    key = keys.overlay(guild, channel)
+    old = view.get(key)
+    if old is None or b'"message_count"' in old:
+        if old is None and view.get(CHANNELS.row(guild, channel)) is not None:
+            out[key] = b'{"last_message_id":"%d"}' % message
+        elif view.get(THREADS.row(guild, channel)) is not None:
+            _count_thread(view, out, guild, channel, 1, message)
+    elif b"," not in old and old.startswith(b'{"last_message_id"'):
+        out[key] = b'{"last_message_id":"%d"}' % message
+    elif view.get(THREADS.row(guild, channel)) is not None:
+        _count_thread(view, out, guild, channel, 1, message)
+    else:
+        out[key] = blob.merge(old, {"last_message_id": blob.raw_id(message)})
+
+
+def _count_thread(view: View, out: Changes, guild: int, thread: int, more: int, message: int | None = None) -> None:
+    """A thread's counters. The message that started it isn't counted, and one seen before isn't again."""
+    key = keys.overlay(guild, thread)
+    overlay = blob.fields(view.get(key) or b"{}")
+    known = blob.fields(view.get(THREADS.row(guild, thread)) or b"{}") | overlay
+    if message is not None:
+        last = known.get("last_message_id", blob.NULL)
+        if last != blob.NULL and blob.to_int(last) >= message:
+            return
+        overlay["last_message_id"] = blob.raw_id(message)
+        if message == thread:
+            more = 0
+    for field in ("message_count", "total_message_sent") if more > 0 else ("message_count",):
+        if field in known:
+            overlay[field] = Raw(b"%d" % max(0, blob.to_int(known[field]) + more))
+    out[key] = blob.encode(overlay)

@@ -1,0 +1,70 @@
+"""Presences: who is online, and how. Nobody is known for being online."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from .. import blob, keys
+from ..view import Changes, View
+from .whereabouts import is_known
+
+_OFFLINE = blob.Raw(b'"offline"')
+_BARE = 32
+"""Bytes of a user with an id and nothing else, at most."""
+
+
+class _Presence(blob.Struct, gc=False):
+    user: Raw
+    guild_id: int | None = None
+    status: Raw = blob.NULL
+
+
+_presence = blob.decoder(_Presence)
+
+
+def presence_update(d: bytes, view: View) -> Changes:
+    """A user's presence in a guild, anew; offline is none.
+
+    Discord doesn't check the types of what is inside: what can't be read is passed over.
+    """
+    out: Changes = {}
+    try:
+        event = _presence(d)
+        user = blob.id_of(event.user).id
+    except msgspec.MsgspecError:
+        return out
+    if event.guild_id is None or not is_known(view, event.guild_id):
+        return out
+    if view.kept.presences:
+        out[keys.presence(event.guild_id, user)] = None if event.status == _OFFLINE else d
+    if view.kept.people and len(bytes(event.user)) > _BARE:
+        _merge_user(view, out, user, event.user)
+    return out
+
+
+def put(view: View, out: Changes, guild: int, data: Raw) -> None:
+    """A presence that came inside of another event."""
+    if view.kept.presences:
+        presence = _presence(data)
+        user = blob.id_of(presence.user).id
+        out[keys.presence(guild, user)] = None if presence.status == _OFFLINE else bytes(data)
+
+
+def replace_all(view: View, out: Changes, guild: int, listed: list[Raw]) -> None:
+    """The guild's presences, anew: who isn't listed is offline."""
+    for key, _ in view.items(keys.presences(guild)):
+        out[key] = None
+    for data in listed:
+        put(view, out, guild, data)
+
+
+def _merge_user(view: View, out: Changes, user: int, data: Raw) -> None:
+    """What a presence says of a user already known."""
+    key = keys.user(user)
+    old = view.get(key)
+    if old is not None:
+        known = blob.fields(old[8:])
+        merged = known | blob.fields(data)
+        if merged != known:
+            out[key] = keys.number(view.now_ms) + blob.encode(merged)

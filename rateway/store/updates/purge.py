@@ -1,0 +1,121 @@
+"""What goes with a guild, a channel, or a thread; and collections that Discord lists anew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from .. import blob, keys
+from ..keys import CHANNELS, EVENTS, STAGES, TABLES, THREADS, Table
+from ..view import Changes, View
+from . import people
+
+
+class _InChannel(blob.Struct, gc=False):
+    channel_id: int | None = None
+
+
+class _Thread(blob.Struct, gc=False):
+    parent_id: int | None = None
+
+
+in_channel = blob.decoder(_InChannel)
+"""The ``channel_id`` of a thing that may be in a channel."""
+parent_of = blob.decoder(_Thread)
+"""The ``parent_id`` of a channel or thread."""
+
+
+def replace_all(view: View, out: Changes, table: Table, guild: int, new: Mapping[int, bytes]) -> list[int]:
+    """The guild has these of the table, and no others; gives the ids of those it no longer has."""
+    gone = []
+    for key, _ in view.items(table.of(guild)):
+        entity = keys.last_id(key)
+        if entity not in new:
+            out[key] = out[table.pointer(entity)] = None
+            gone.append(entity)
+    owner = keys.number(guild)
+    for entity, data in new.items():
+        out[table.row(guild, entity)] = data
+        out[table.pointer(entity)] = owner
+    return gone
+
+
+def put(out: Changes, table: Table, guild: int, entity: int, data: bytes) -> None:
+    """One thing of a guild's, anew."""
+    out[table.row(guild, entity)] = data
+    out[table.pointer(entity)] = keys.number(guild)
+
+
+def remove(out: Changes, table: Table, guild: int, entity: int) -> None:
+    """One thing of a guild's, gone."""
+    out[table.row(guild, entity)] = out[table.pointer(entity)] = None
+
+
+def forget_messages(view: View, out: Changes, guild: int, channel: int) -> None:
+    """The messages kept of a channel."""
+    count = keys.message_count(guild, channel)
+    if view.get(count) is not None:
+        out[count] = None
+        for key, _ in view.items(keys.messages(channel)):
+            out[key] = None
+
+
+def forget_voice(view: View, out: Changes, guild: int, user: int) -> None:
+    """A user's voice state in a guild, and their place in its channel."""
+    key = keys.voice_state(guild, user)
+    old = view.get(key)
+    if old is not None:
+        out[key] = None
+        channel = in_channel(old).channel_id
+        if channel is not None:
+            out[keys.in_voice(channel, user)] = None
+
+
+def forget_thread(view: View, out: Changes, guild: int, thread: int) -> None:
+    """A thread, with its members and messages."""
+    remove(out, THREADS, guild, thread)
+    out[keys.overlay(guild, thread)] = None
+    for key, _ in view.items(keys.thread_members(guild, thread)):
+        out[key] = None
+    forget_messages(view, out, guild, thread)
+
+
+def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]:
+    """The guild's threads in these channels."""
+    return [keys.last_id(key) for key, data in view.items(THREADS.of(guild)) if parent_of(data).parent_id in parents]
+
+
+def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
+    """A channel, with its threads, messages, voice states, stage and events. A category's channels stay."""
+    remove(out, CHANNELS, guild, channel)
+    out[keys.overlay(guild, channel)] = None
+    forget_messages(view, out, guild, channel)
+    for thread in threads_under(view, guild, (channel,)):
+        forget_thread(view, out, guild, thread)
+    for key, _ in view.items(keys.all_in_voice(channel)):
+        out[key] = None
+        out[keys.voice_state(guild, keys.last_id(key))] = None
+    for table in (STAGES, EVENTS):
+        for key, data in view.items(table.of(guild)):
+            if in_channel(data).channel_id == channel:
+                remove(out, table, guild, keys.last_id(key))
+
+
+def purge(view: View, out: Changes, guilds: Collection[int]) -> None:
+    """Guilds, with every row of theirs, and the users known through them alone."""
+    for guild in guilds:
+        out[keys.guild(guild)] = out[keys.guild_state(guild)] = out[keys.stale(guild)] = None
+        for table in TABLES:
+            for key, _ in view.items(table.of(guild)):
+                out[key] = out[table.pointer(keys.last_id(key))] = None
+        for key, data in view.items(keys.voice_states(guild)):
+            out[key] = None
+            channel = in_channel(data).channel_id
+            if channel is not None:
+                out[keys.in_voice(channel, keys.last_id(key))] = None
+        for key, _ in view.items(keys.message_counts(guild)):
+            forget_messages(view, out, guild, keys.last_id(key))
+        for prefix in (keys.presences(guild), keys.overlays(guild), keys.all_thread_members(guild)):
+            for key, _ in view.items(prefix):
+                out[key] = None
+        for key, _ in view.items(keys.members(guild)):
+            people.forget_members(view, out, guilds, guild, keys.last_id(key))

@@ -1,0 +1,67 @@
+"""READY and USER_UPDATE: who the bot is, and in which guilds."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from ...model.snowflake import shard_of
+from .. import blob, keys
+from ..view import Changes, View
+from . import people, purge
+
+
+class _Listed(blob.Struct, gc=False):
+    id: int
+
+
+class _Ready(blob.Struct, gc=False):
+    user: Raw
+    guilds: list[_Listed]
+
+
+_ready = blob.decoder(_Ready)
+
+
+def ready(d: bytes, view: View) -> Changes:
+    """The bot's user; guilds of this shard not listed were left while nobody looked; the listed ones are yet to come.
+
+    The bot is in no voice channel at the start of a session.
+    """
+    out: Changes = {}
+    event = _ready(d)
+    own = _put_self(view, out, bytes(event.user))
+    listed = {guild.id for guild in event.guilds}
+    known = dict(view.items(keys.GUILD_STATES))
+    left = {
+        guild
+        for guild in map(keys.last_id, known)
+        if guild not in listed and shard_of(guild, view.kept.total) == view.shard_id
+    }
+    purge.purge(view, out, left)
+    if view.kept.people:
+        out[keys.user(own)] = keys.number(view.now_ms) + bytes(event.user)
+    for guild in listed:
+        key = keys.guild_state(guild)
+        if view.kept.guild_events or key not in known:
+            out[key] = blob.merge(known.get(key, b"{}"), {"unavailable": blob.TRUE})
+        purge.forget_voice(view, out, guild, own)
+    return out
+
+
+def user_update(d: bytes, view: View) -> Changes:
+    """The bot's own user, anew."""
+    out: Changes = {}
+    _put_self(view, out, d)
+    return out
+
+
+def _put_self(view: View, out: Changes, user: bytes) -> int:
+    own = blob.id_of(user).id
+    stamp = keys.number(view.now_ms)
+    old = view.get(keys.SELF)
+    if old is None or old[16:] != user:
+        out[keys.SELF] = stamp + keys.number(own) + user
+    if view.kept.people:
+        out[keys.reference(own, people.BOT)] = b"self"
+        people.put_user(view, out, own, user)
+    return own

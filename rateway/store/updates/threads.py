@@ -1,0 +1,194 @@
+"""Threads and their members.
+
+Only active threads are kept: Discord never lists archived ones on the gateway, so they could but pile up.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from .. import blob, keys
+from ..keys import CHANNELS, THREADS
+from ..view import Changes, View
+from . import people, presences, purge
+from .whereabouts import guild_of, is_known
+
+_FORUMS = (15, 16)
+_PRIVATE_THREAD = 12
+
+
+class _Metadata(blob.Struct, gc=False):
+    archived: bool = False
+
+
+class _Thread(blob.Struct, gc=False):
+    id: int
+    guild_id: int | None = None
+    parent_id: int | None = None
+    thread_metadata: _Metadata | None = None
+    newly_created: bool = False
+
+
+class _Sync(blob.Struct, gc=False):
+    guild_id: int
+    channel_ids: list[int] | None = None
+    threads: list[Raw] = []
+    members: list[Raw] = []
+
+
+class _Member(blob.Struct, gc=False):
+    """A thread member; ``id`` is the thread's."""
+
+    id: int
+    user_id: int
+    guild_id: int | None = None
+
+
+class _Added(blob.Struct, gc=False):
+    user_id: int
+    member: Raw = blob.NULL
+    presence: Raw = blob.NULL
+
+
+class _Members(blob.Struct, gc=False):
+    id: int
+    guild_id: int
+    member_count: int | None = None
+    added_members: list[Raw] = []
+    removed_member_ids: list[int] = []
+
+
+class _Kind(blob.Struct, gc=False):
+    type: int = 0
+
+
+_thread = blob.decoder(_Thread)
+_sync = blob.decoder(_Sync)
+_member = blob.decoder(_Member)
+_added = blob.decoder(_Added)
+_members = blob.decoder(_Members)
+_kind = blob.decoder(_Kind)
+
+
+def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -> bytes:
+    """The thread's own fields; the bot's membership inside of it becomes a row of its own."""
+    fields = blob.fields(data)
+    own = people.self_id(view)
+    member = fields.pop("member", None)
+    fields.pop("newly_created", None)
+    if member is not None and own is not None and blob.is_object(member) and view.kept.thread_members:
+        out[keys.thread_member(guild, thread, own)] = bytes(member)
+    return blob.encode(fields)
+
+
+def thread_create(d: bytes, view: View) -> Changes:
+    """A thread made, or shown to the bot. A new post is the last message of its forum."""
+    out: Changes = {}
+    event = _thread(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is None or not view.kept.channels or not is_known(view, guild):
+        return out
+    _put(view, out, guild, event.id, d)
+    if event.newly_created and event.parent_id is not None:
+        parent = view.get(CHANNELS.row(guild, event.parent_id))
+        if parent is not None and _kind(parent).type in _FORUMS:
+            key = keys.overlay(guild, event.parent_id)
+            out[key] = blob.merge(view.get(key) or b"{}", {"last_message_id": blob.raw_id(event.id)})
+    return out
+
+
+def thread_update(d: bytes, view: View) -> Changes:
+    """The thread, anew; if archived, it is no longer among the active ones."""
+    out: Changes = {}
+    event = _thread(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is None or not view.kept.channels or not is_known(view, guild):
+        return out
+    if event.thread_metadata is not None and event.thread_metadata.archived:
+        purge.forget_thread(view, out, guild, event.id)
+    else:
+        _put(view, out, guild, event.id, d)
+    return out
+
+
+def thread_delete(d: bytes, view: View) -> Changes:
+    """The thread goes, with its members and messages."""
+    out: Changes = {}
+    event = _thread(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is not None and is_known(view, guild):
+        purge.forget_thread(view, out, guild, event.id)
+    return out
+
+
+def thread_list_sync(d: bytes, view: View) -> Changes:
+    """The active threads of some channels, or of all: those not listed are gone."""
+    out: Changes = {}
+    event = _sync(d)
+    guild = event.guild_id
+    if not view.kept.channels or not is_known(view, guild):
+        return out
+    listed = {blob.id_of(raw).id: raw for raw in event.threads}
+    if event.channel_ids is None:
+        old = [keys.last_id(key) for key, _ in view.items(THREADS.of(guild))]
+    else:
+        old = purge.threads_under(view, guild, frozenset(event.channel_ids))
+    for thread in old:
+        if thread not in listed:
+            purge.forget_thread(view, out, guild, thread)
+    for thread, raw in listed.items():
+        _put(view, out, guild, thread, raw)
+    if view.kept.thread_members:
+        for raw in event.members:
+            member = _member(raw)
+            out[keys.thread_member(guild, member.id, member.user_id)] = bytes(raw)
+    return out
+
+
+def thread_member_update(d: bytes, view: View) -> Changes:
+    """The bot's own membership of a thread."""
+    out: Changes = {}
+    event = _member(d)
+    guild = guild_of(view, event.id, event.guild_id)
+    if guild is not None and view.kept.thread_members and view.get(THREADS.row(guild, event.id)) is not None:
+        out[keys.thread_member(guild, event.id, event.user_id)] = d
+    return out
+
+
+def thread_members_update(d: bytes, view: View) -> Changes:
+    """Who joined and left a thread. The bot, removed from a private one, sees it no more."""
+    out: Changes = {}
+    event = _members(d)
+    guild = event.guild_id
+    thread = view.get(THREADS.row(guild, event.id))
+    if not is_known(view, guild):
+        return out
+    if thread is not None and event.member_count is not None:
+        key = keys.overlay(guild, event.id)
+        out[key] = blob.merge(view.get(key) or b"{}", {"member_count": blob.Raw(b"%d" % event.member_count)})
+    for raw in event.added_members:
+        _add(view, out, guild, event.id, thread is not None, raw)
+    own = people.self_id(view)
+    for user in event.removed_member_ids:
+        out[keys.thread_member(guild, event.id, user)] = None
+        if user == own and thread is not None and _kind(thread).type == _PRIVATE_THREAD:
+            purge.forget_thread(view, out, guild, event.id)
+    return out
+
+
+def _put(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -> None:
+    purge.put(out, THREADS, guild, thread, body(view, out, guild, thread, data))
+    out[keys.overlay(guild, thread)] = None
+
+
+def _add(view: View, out: Changes, guild: int, thread: int, known: bool, raw: Raw) -> None:
+    added = _added(raw)
+    if known and view.kept.thread_members:
+        fields = blob.fields(raw)
+        fields.pop("member", None)
+        fields.pop("presence", None)
+        out[keys.thread_member(guild, thread, added.user_id)] = blob.encode(fields)
+    if blob.is_object(added.member) and people.is_maintained(view, guild, added.user_id):
+        people.put_whole_member(view, out, guild, added.member)
+    if blob.is_object(added.presence):
+        presences.put(view, out, guild, added.presence)
