@@ -7,7 +7,7 @@ differs where another limit was met. ``X-RateLimit-Reset`` needs the clocks to a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from enum import Enum
 
 import ujson
@@ -65,29 +65,29 @@ class Answer:
         return self.status < 500 and self.status not in (401, 429) and self.refusal is None
 
 
-def read_answer(status: int, header: Callable[[str], str | None], body: bytes) -> Answer:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Read one answer.
 
-    :param header: a header's value by its name, in any case, or ``None``.
+    :param headers: by their names in lower case.
     """
-    quota = _quota(header)
+    quota = _quota(headers)
     if status == 429:
-        return _refused(header, body, quota)
+        return _refused(headers, body, quota)
     if status == 403 and any(word in body for word in _BAN_WORDS):
-        return Answer(status, None, Refusal.BANNED, _seconds(header("Retry-After")) or BAN_SECONDS)
+        return Answer(status, None, Refusal.BANNED, _seconds(headers.get("retry-after")) or BAN_SECONDS)
     return Answer(status, quota)
 
 
-def _refused(header: Callable[[str], str | None], body: bytes, quota: Quota | None) -> Answer:
+def _refused(headers: Mapping[str, str], body: bytes, quota: Quota | None) -> Answer:
     try:
         said = ujson.loads(body)
     except ValueError:
         said = None
     retry_after = _seconds(said.get("retry_after")) if isinstance(said, dict) else None
     if retry_after is None:
-        return Answer(429, None, Refusal.BANNED, _seconds(header("Retry-After")) or BAN_SECONDS)
-    scope = header("X-RateLimit-Scope")
-    if said.get("global") is True or (header("X-RateLimit-Global") or "").lower() == "true" or scope == "global":
+        return Answer(429, None, Refusal.BANNED, _seconds(headers.get("retry-after")) or BAN_SECONDS)
+    scope = headers.get("x-ratelimit-scope")
+    if said.get("global") is True or headers.get("x-ratelimit-global", "").lower() == "true" or scope == "global":
         refusal = Refusal.GLOBAL
     elif scope == "shared":
         refusal = Refusal.SHARED
@@ -98,11 +98,11 @@ def _refused(header: Callable[[str], str | None], body: bytes, quota: Quota | No
     return Answer(429, quota, refusal, retry_after)
 
 
-def _quota(header: Callable[[str], str | None]) -> Quota | None:
-    bucket = header("X-RateLimit-Bucket")
-    limit = _seconds(header("X-RateLimit-Limit"))
-    remaining = _seconds(header("X-RateLimit-Remaining"))
-    reset_after = _seconds(header("X-RateLimit-Reset-After"))
+def _quota(headers: Mapping[str, str]) -> Quota | None:
+    bucket = headers.get("x-ratelimit-bucket")
+    limit = _seconds(headers.get("x-ratelimit-limit"))
+    remaining = _seconds(headers.get("x-ratelimit-remaining"))
+    reset_after = _seconds(headers.get("x-ratelimit-reset-after"))
     if not bucket or limit is None or limit < 1 or remaining is None or reset_after is None:
         return None
     return Quota(bucket, int(limit), int(remaining), reset_after)

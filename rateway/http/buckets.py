@@ -93,11 +93,13 @@ class Bucket:
         """An answer without a bucket: only the global limit counts."""
         self.unlimited, self.used_at = True, now
 
+    def exhausted(self, until: float) -> None:
+        """A 429 of the bucket itself: its own word about the reset holds, whatever other answers said."""
+        self.remaining, self.reset_at, self.blocked_until = 0, until, max(self.blocked_until, until)
+
     def block(self, until: float) -> None:
-        """A 429 for the whole bucket."""
-        self.remaining = 0
+        """A 429 for everybody who uses the resource: what is left of the bucket stays."""
         self.blocked_until = max(self.blocked_until, until)
-        self.reset_at = max(self.reset_at or 0.0, until)
 
     def wait(self, ticket: Ticket) -> None:
         """Queue a ticket in the order of asking."""

@@ -15,11 +15,11 @@ from urllib.parse import quote
 import ujson
 from attrs import field, frozen
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.web.client import HTTPConnectionPool
+from twisted.web.client import HTTPConnectionPool, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
@@ -31,8 +31,8 @@ from .buckets import Ticket
 from .gatewaybot import GatewayBot, SessionStartLimit, read_gateway_bot, read_url
 from .limits import RateLimits
 from .routes import Route, route_of
-from .transport import make_agent, read_body
-from .trouble import NOTHING_SENT, TROUBLE, describe
+from .transport import BytesBody, make_agent, read_body
+from .trouble import NOTHING_SENT, TROUBLE, describe, was_cancelled
 
 USER_AGENT = f"DiscordBot (https://pypi.org/project/rateway, {__version__})"
 REFUSED = "Discord refuses the token (401): set DISCORD_TOKEN to the token of the bot's page in the developer portal"
@@ -105,7 +105,7 @@ class DiscordClient:
         self._pool: HTTPConnectionPool | None = None
         if agent is None:
             agent, self._pool = make_agent(reactor, connect_timeout)
-        self._treq = HTTPClient(agent)
+        self._treq = HTTPClient(agent, data_to_body_producer=BytesBody)
         self._limits = limits or RateLimits()
         self._user_agent = user_agent
         self._response_timeout = response_timeout
@@ -198,7 +198,7 @@ class DiscordClient:
         :raises FatalError: for a 401 that concerns the bot's token.
         :raises RateLimited: for a ban.
         """
-        answer = read_answer(response.status, lambda name: _header(response.headers, name), response.body)
+        answer = read_answer(response.status, _last_values(response.headers), response.body)
         self._limits.answered(ticket, answer, self._reactor.seconds())
         if response.status == 401 and not route.carries_token:
             self.token_dead = True
@@ -237,7 +237,18 @@ class DiscordClient:
             headers["Content-Type"] = "application/json"
             data = ujson.dumps(json, escape_forward_slashes=False).encode()
         exchange = Deferred.fromCoroutine(self._exchange(method, self._api_url + path, headers, data, params))
-        return await exchange.addTimeout(self._response_timeout, self._reactor)
+        timer = self._reactor.callLater(self._response_timeout, exchange.cancel)
+        try:
+            return await exchange
+        except (CancelledError, ResponseFailed) as error:
+            if not timer.active():
+                raise DeferredTimeout from None
+            if was_cancelled(error):
+                raise CancelledError from None
+            raise
+        finally:
+            if timer.active():
+                timer.cancel()
 
     async def _exchange(
         self,
@@ -305,6 +316,9 @@ class DiscordClient:
             self._timer = self._reactor.callLater(max(0.0, following - now), self._give_turns)
 
 
-def _header(headers: Headers, name: str) -> str | None:
-    values = headers.getRawHeaders(name)
-    return values[-1] if values else None
+def _last_values(headers: Headers) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): values[-1].decode("latin-1")
+        for name, values in headers.getAllRawHeaders()
+        if values
+    }

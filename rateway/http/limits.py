@@ -124,7 +124,9 @@ class RateLimits:
             self._invalid.append(now)
         until = now + answer.retry_after
         match answer.refusal:
-            case Refusal.BUCKET | Refusal.SHARED:
+            case Refusal.BUCKET:
+                bucket.exhausted(until)
+            case Refusal.SHARED:
                 bucket.block(until)
             case Refusal.SUBLIMIT:
                 self._sublimits[(ticket.route.key, ticket.route.major), ticket.fields] = until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.python.failure import Failure
@@ -36,10 +37,20 @@ def describe(error: BaseException) -> str:
     told = tls.explain(Failure(error))
     if told:
         return told
-    while reasons := getattr(error, "reasons", None):
-        error = reasons[-1].value
+    error = _innermost(error)
     if isinstance(error, DeferredTimeout):
         return "no answer in time"
     if isinstance(error, DNSLookupError):
         return "its name can't be resolved"
     return str(error).strip().rstrip(".") or type(error).__name__
+
+
+def was_cancelled(error: BaseException) -> bool:
+    """Whether it failed because nobody wants it any more."""
+    return isinstance(_innermost(error), CancelledError)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while reasons := getattr(error, "reasons", None):
+        error = reasons[-1].value
+    return error

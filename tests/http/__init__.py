@@ -1,0 +1,1 @@
+"""REST: limits without a network, and the client against small servers."""
