@@ -127,21 +127,21 @@ def intents(given: object) -> int:
     return parse_intents(str(given))
 
 
-def members(known: frozenset[str]) -> Callable[[object], frozenset[str] | None]:
-    """Some of the known words, joined by commas or in a list; ``all`` is ``None``."""
+def some_of(known: frozenset[str]) -> Callable[[object], frozenset[str] | None]:
+    """Some of the known words, joined by commas or in a list, large or small letters; ``all`` is ``None``."""
+    spellings = {word.lower(): word for word in known}
 
     def read(given: object) -> frozenset[str] | None:
         parts = given.split(",") if isinstance(given, str) else given
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise ValueError("it must be names joined by commas, or all")
-        words = {word for part in parts if (word := part.strip().lower())}
-        if words == {"all"}:
+        words = {word.lower(): word for part in parts if (word := part.strip())}
+        if words.keys() == {"all"}:
             return None
-        for word in sorted(words - known):
-            raise ValueError(
-                f"{shown(word)} is none of {', '.join(sorted(known))} (the nearest is {nearest(word, known)})"
-            )
-        return frozenset(words)
+        for word in sorted(words.keys() - spellings.keys()):
+            meant = spellings[nearest(word, spellings)]
+            raise ValueError(f"{shown(words[word])} is none of {', '.join(sorted(known))} (the nearest is {meant})")
+        return frozenset(spellings[word] for word in words)
 
     return read
 

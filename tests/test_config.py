@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.config import Config, from_wire, load_config, to_wire
 from rateway.errors import ConfigError
-from rateway.model.intents import ALL, Intent
+from rateway.model.intents import ALL
 from rateway.model.kinds import KINDS
 from rateway.settings import SETTINGS, nearest_key
+from rateway.store.kinds import KINDS as STORED
 from tests.support.certificates import make_certificates
 
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
@@ -174,10 +175,10 @@ class EnvironmentTests(ConfigCase):
 
     def test_entities(self) -> None:
         """The kinds that the cache keeps are names, or all."""
-        self.assertEqual(self.load(CACHE_ENTITIES="Roles, members,").cache_entities, frozenset({"roles", "members"}))
+        self.assertEqual(self.load(CACHE_ENTITIES="role, Member,").cache_entities, frozenset({"Role", "Member"}))
         self.assertEqual(self.load(CACHE_ENTITIES=",".join(KINDS)).cache_entities, KINDS)
         self.assertIsNone(self.load(CACHE_ENTITIES="all").cache_entities)
-        self.assertIn("(the nearest is roles)", self.problem(CACHE_ENTITIES="members,rolls"))
+        self.assertIn("(the nearest is Role)", self.problem(CACHE_ENTITIES="Member,Rolls"))
 
     def test_api_url(self) -> None:
         """The API's address loses the slash at its end, and must be a web address without frills."""
@@ -353,7 +354,7 @@ class FileTests(ConfigCase):
             amqp = "amqps://broker"
             cache_enabled = false
             message_cache_size = 5
-            cache_entities = ["roles"]
+            cache_entities = ["Role"]
             processes = 2
             state_dir = "/var/lib/rateway"
             api_url = "http://localhost/api"
@@ -382,7 +383,7 @@ class FileTests(ConfigCase):
                 shards_multiple=4,
                 cache_enabled=False,
                 message_cache_size=5,
-                cache_entities=frozenset({"roles"}),
+                cache_entities=frozenset({"Role"}),
                 processes=2,
                 state_dir=Path("/var/lib/rateway"),
                 api_url="http://localhost/api",
@@ -571,6 +572,10 @@ class TableTests(SynchronousTestCase):
         fields = [attribute.name for attribute in Config.__attrs_attrs__]
         self.assertEqual(sorted(setting.field for setting in SETTINGS), sorted(fields))
 
+    def test_kinds_of_the_store(self) -> None:
+        """The kinds that can be chosen are those that the store can keep."""
+        self.assertEqual(KINDS, frozenset(STORED))
+
     def test_names_are_unique(self) -> None:
         """No variable or key is taken twice."""
         self.assertEqual(len({setting.variable for setting in SETTINGS}), len(SETTINGS))
@@ -583,7 +588,7 @@ paths = words.map(lambda text: Path("/") / text.replace("/", "-"))
 configs = st.builds(
     Config,
     token=words,
-    intents=st.integers(0, int(ALL)) | st.sampled_from(Intent).map(int),
+    intents=st.integers(0, int(ALL)),
     amqp_uri=words,
     shards_per_cluster=st.integers(1, 99),
     extra_shards=st.integers(0, 99),

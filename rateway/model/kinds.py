@@ -1,23 +1,27 @@
-"""The kinds of entities that the cache may keep, by the names CACHE_ENTITIES takes."""
+"""The kinds of entities that the cache can keep, by the names CACHE_ENTITIES takes.
+
+They are the words of cache requests, and a few for what is kept beside them.
+"""
 
 from __future__ import annotations
 
 KINDS = frozenset(
     {
-        "channels",
-        "emojis",
-        "members",
-        "messages",
-        "presences",
-        "private_channels",
-        "roles",
-        "scheduled_events",
-        "soundboard_sounds",
-        "stage_instances",
-        "stickers",
-        "threads",
-        "users",
-        "voice_states",
+        "CurrentUser",
+        "Emoji",
+        "Guild",
+        "GuildChannel",
+        "Member",
+        "Message",
+        "Presence",
+        "PrivateChannel",
+        "Role",
+        "ScheduledEvent",
+        "SoundboardSound",
+        "StageInstance",
+        "Sticker",
+        "ThreadMember",
+        "User",
+        "VoiceState",
     }
 )
-"""Guilds and the bot's own user are not among them: they are always kept, for the rest hangs on them."""
