@@ -11,7 +11,8 @@ What is heard:
 What is said:
 
 ``payloads``    the gateway's URL, HEARTBEAT, IDENTIFY, RESUME; what HELLO and READY tell
-``commands``    what a bot may send through us: checked, queued, presence updates coalesced
+``commands``    what bots send through us: queued in front of the budget, presence updates coalesced
+``command_check`` what of it Discord would understand
 ``budget``      120 payloads in any 60 s, with room kept for heartbeats
 
 When:

@@ -1,10 +1,40 @@
-"""What bots send to Discord through us: checked, then queued in front of the budget."""
+"""What bots send to Discord through us, queued in front of the budget.
+
+Commands wait in the order they came, until the shard is active and its budget has room, or their time is over. Presence
+updates are apart: Discord takes 5 in 20 s, and only the newest matters, so one at most waits, and a newer one takes its
+place.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Iterable
+
 from attrs import frozen
 
-from .budget import SendBudget
+from rateway.model.opcodes import Opcode
+
+from .budget import SLACK, SendBudget
+from .command_check import check_command, encode_command
+
+__all__ = ["Command", "CommandQueue", "Outcome", "Take", "check_command", "encode_command"]
+
+PRESENCES = 5
+PRESENCE_WINDOW = 20.0
+"""Presence updates in so many seconds (Discord's docs, "Gateway": Update Presence)."""
+
+MAX_WAITING = 1000
+"""Commands in one shard's queue; far more than can go out before their time is over."""
+
+SUPERSEDED = "superseded by a newer presence"
+TOO_LATE = "the command is older than COMMAND_TTL allows"
+NOT_CONNECTED = "the shard was not connected to Discord within the time the command may wait (COMMAND_TTL)"
+NO_BUDGET = (
+    "the shard may not send more (120 payloads in 60 s, of those 5 presences in 20 s) within the time the command may "
+    "wait (COMMAND_TTL)"
+)
+FULL = f"{MAX_WAITING} commands are waiting for this shard already"
 
 
 @frozen
@@ -48,35 +78,90 @@ class Take:
 class CommandQueue:
     """One shard's commands; it outlives the shard's connections."""
 
+    def __init__(self) -> None:
+        self._waiting: deque[Command] = deque()
+        self._presence: Command | None = None
+        self._presences: deque[float] = deque(maxlen=PRESENCES)
+        self._earliest = math.inf
+
+    def __len__(self) -> int:
+        return len(self._waiting) + (self._presence is not None)
+
     def add(self, command: Command, now: float) -> list[Outcome]:
-        """Queue a command; what is refused for it (an older presence, or itself when it is too late or the queue is
-        full) is returned."""
-        raise NotImplementedError
+        """Queue a command.
+
+        Returned is what is refused for it: an older presence, or itself when it is too late or the queue is full.
+        """
+        if command.deadline <= now:
+            return [Outcome(command.token, TOO_LATE)]
+        refused = []
+        if command.op == Opcode.PRESENCE_UPDATE:
+            if self._presence is not None:
+                refused.append(Outcome(self._presence.token, SUPERSEDED))
+            self._presence = command
+        elif len(self._waiting) >= MAX_WAITING:
+            return [Outcome(command.token, FULL)]
+        else:
+            self._waiting.append(command)
+        self._earliest = min(self._earliest, command.deadline)
+        return refused
 
     def due(self, now: float, budget: SendBudget | None) -> Take:
         """What may go out now, and what won't any more.
 
         :param budget: the connection's, which books what is handed out; None while the shard isn't active.
         """
-        raise NotImplementedError
+        refused = self._expire(now, NOT_CONNECTED if budget is None else NO_BUDGET)
+        send: list[Command] = []
+        if budget is not None:
+            if self._presence is not None and self._presence_slot(now) <= now and budget.may_send(now):
+                send.append(self._presence)
+                budget.sent(now)
+                self._presences.append(now)
+                self._presence = None
+            while self._waiting and budget.may_send(now):
+                send.append(self._waiting.popleft())
+                budget.sent(now)
+        return Take(tuple(send), refused)
 
     def next_time(self, now: float, budget: SendBudget | None) -> float | None:
-        """When to call :meth:`due` next; None with nothing queued."""
-        raise NotImplementedError
+        """When to call :meth:`due` next, if nothing else happens before; None with nothing queued.
+
+        It may come a little too early for anything to be due.
+        """
+        if not self:
+            self._earliest = math.inf
+            return None
+        times = [self._earliest]
+        if budget is not None:
+            slot = budget.next_slot(now)
+            if self._waiting:
+                times.append(slot)
+            if self._presence is not None:
+                times.append(max(slot, self._presence_slot(now)))
+        return max(min(times), now)
 
     def refuse_all(self, reason: str) -> list[Outcome]:
         """Empty the queue: rateway stops."""
-        raise NotImplementedError
+        refused = [Outcome(command.token, reason) for command in self._all()]
+        self._waiting.clear()
+        self._presence = None
+        return refused
 
+    def _all(self) -> Iterable[Command]:
+        return self._waiting if self._presence is None else (*self._waiting, self._presence)
 
-def check_command(body: bytes) -> tuple[int, dict[str, object]]:
-    """The op and the ``d`` of a bot's payload.
+    def _expire(self, now: float, reason: str) -> tuple[Outcome, ...]:
+        if now < self._earliest:
+            return ()
+        over = [command for command in self._all() if command.deadline <= now]
+        self._waiting = deque(command for command in self._waiting if command.deadline > now)
+        if self._presence is not None and self._presence.deadline <= now:
+            self._presence = None
+        self._earliest = min((command.deadline for command in self._all()), default=math.inf)
+        return tuple(Outcome(command.token, reason) for command in over)
 
-    :raises RequestRefused: with a sentence for the bot's author.
-    """
-    raise NotImplementedError
-
-
-def encode_command(op: int, d: dict[str, object]) -> bytes:
-    """The payload to send for a checked command: what Discord reads is precisely what was checked."""
-    raise NotImplementedError
+    def _presence_slot(self, now: float) -> float:
+        if len(self._presences) < PRESENCES:
+            return now
+        return self._presences[0] + PRESENCE_WINDOW + SLACK
