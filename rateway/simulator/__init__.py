@@ -1,0 +1,23 @@
+"""A Discord that runs on your machine: strict like the real one, and faulty on demand.
+
+REST and gateway share one port; tests start it in their own process, people by ``twistd -n rateway-simulator``.
+It enforces Discord's rules the way Discord does and records each breach, so that a test can end with "no rule broken".
+
+From the outside in:
+
+``tap``         the twistd command: its options, and the service
+``simulator``   the face: start, stop, addresses, logs (its docstring lists the whole in-process API)
+``controls``    what a test may do to a running simulator: dispatch, drop, close, silence, corrupt
+``websocket``   Autobahn below, ``connection`` above
+``rest``        Discord's REST API; ``buckets`` counts its rate limits
+``connection``  one gateway connection; ``handshake`` its IDENTIFY and RESUME, ``commands`` its ops 3, 4, 8, 31, 43
+``hub``         what all connections share: token, limits, sessions, journal, world
+``traffic``     makes the world move at a chosen rate
+``world``       guilds, members and users from a seed; ``guild`` holds one guild, ``payloads`` Discord's shapes, ``ids``
+``sessions``    what survives a connection: sequence and replay buffer
+``rules``       PURE: identify concurrency, daily allowance, send limits, what an IDENTIFY may ask
+``filters``     PURE: which events the intents let through
+``encoding``    PURE: zlib-stream, zstd-stream, plain; split and corrupt on demand
+``behaviour``   PURE: how a connection is told to misbehave
+``records``     what happened, for assertions; ``options`` what may be chosen
+"""

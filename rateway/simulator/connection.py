@@ -1,0 +1,279 @@
+"""One gateway connection, above the WebSocket: HELLO, heartbeats, limits, and whom each payload goes to.
+
+It knows no socket: a ``Wire`` carries its messages, the hub's clock tells it the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from twisted.logger import Logger
+
+from rateway.model.closecodes import close_reason
+
+from . import commands, handshake
+from .behaviour import Behaviour, Drop
+from .encoding import Encoder, Message, PlainEncoder, make_encoder
+from .hub import Hub, encode
+from .records import ClientClose, Connected, Frame
+from .rules import PAYLOAD_LIMIT, SlidingLimit
+from .sessions import GatewaySession
+
+_LEAST_SLACK = 1.0
+"""Seconds a heartbeat may be late at least, whatever the interval."""
+
+_ENDS_SESSION = {4003, 4004, 4006, 4007, 4009, 4010, 4011, 4012, 4013, 4014}
+"""Close codes of ours after which there is nothing left to resume."""
+
+_DOCUMENTED = {1, 2, 3, 4, 6, 8, 31, 43}
+
+_PRESENCES = (5, 20.0)
+"""Presence updates a client may send, and in how many seconds."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Wire(Protocol):
+    """What carries a connection's messages."""
+
+    def send_messages(self, messages: list[Message]) -> None: ...
+
+    def send_close(self, code: int, reason: str) -> None: ...
+
+    def drop(self, how: Drop) -> None: ...
+
+    def read(self, reading: bool) -> None:
+        """Go on, or stop, reading what the client sends."""
+
+
+class Connection:
+    """The server's end of one connection.
+
+    :ivar record: what the journal keeps of it.
+    :ivar session: the session it identified or resumed, None before.
+    :ivar over: it has been closed or lost; nothing is sent any more.
+    """
+
+    _log = Logger()
+
+    def __init__(self, hub: Hub, wire: Wire, record: Connected, behaviour: Behaviour) -> None:
+        self.hub = hub
+        self.wire = wire
+        self.record = record
+        self.behaviour = behaviour
+        self.encoder: Encoder = PlainEncoder()
+        self.session: GatewaySession | None = None
+        self.identified = False
+        self.over = False
+        self.presences = SlidingLimit(*_PRESENCES)
+        self.interval = behaviour.interval or hub.options.heartbeat_interval
+        self._sends = SlidingLimit(hub.options.send_limit, hub.options.send_window)
+        self._last_beat = hub.now()
+        self._frozen: list[Message] | None = None
+        self._deaf = False
+
+    @property
+    def number(self) -> int:
+        return self.record.number
+
+    @property
+    def shard(self) -> int | None:
+        return self.record.shard
+
+    # --- its life
+
+    def opened(self) -> None:
+        """The WebSocket stands."""
+        query = self.record.query
+        if query.get("v") != "10":
+            self.refuse(4012, "api-version", f"v is {query.get('v')!r}, not 10")
+            return
+        encoder = make_encoder(query.get("compress"))
+        if query.get("encoding", "json") != "json" or encoder is None:
+            self.refuse(4012, "query", f"encoding or compress is not offered: {dict(query)}")
+            return
+        self.encoder = encoder
+        for op, d in self.behaviour.first:
+            self.control(op, d)
+        if self.behaviour.hello:
+            if self.behaviour.hello_delay:
+                self.hub.later(self.behaviour.hello_delay, self._greet)
+            else:
+                self._greet()
+
+    def _greet(self) -> None:
+        if self.over:
+            return
+        trace = ['["gateway-sim-1",{"micros":0.0}]']
+        self.control(10, {"heartbeat_interval": round(self.interval * 1000), "_trace": trace})
+        self._last_beat = self.hub.now()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look again when the next heartbeat must have come."""
+        slack = max(self.interval * self.hub.options.heartbeat_slack, _LEAST_SLACK)
+        due = self._last_beat + self.interval + slack
+
+        def look() -> None:
+            if self.over:
+                return
+            late = self.hub.now() - (self._last_beat + self.interval + slack)
+            if self._deaf:
+                self._last_beat = self.hub.now()
+            elif late >= 0:
+                self.refuse(4000, "late-heartbeat", f"none for {self.interval + slack + late:.3f} s")
+                return
+            self._watch()
+
+        self.hub.later(max(0.001, due - self.hub.now()), look)
+
+    def client_closed(self, code: int | None, reason: str) -> None:
+        """The client sent a close frame of its own accord: 1000 and 1001 end the session."""
+        self.record.client_code = code
+        journal = self.hub.journal
+        journal.keep("closes", journal.closes, ClientClose(self.number, self.shard, code, reason, self.hub.now()))
+        if self.session is not None and code in (1000, 1001):
+            self.hub.waste(self.session, f"closed with {code}")
+
+    def lost(self) -> None:
+        """The TCP connection is gone."""
+        self.over = True
+        if self.record.lost_at is None:
+            self.record.lost_at = self.hub.now()
+            self._log.info(
+                "connection {number} of shard {shard} ended (client's code {client}, ours {server})",
+                number=self.number,
+                shard=self.shard,
+                client=self.record.client_code,
+                server=self.record.server_code,
+            )
+        self.hub.connections.pop(self.number, None)
+        self.detach()
+        self.hub.journal.happened()
+
+    def detach(self) -> None:
+        """The session goes on without this connection, kept for a RESUME."""
+        session, self.session = self.session, None
+        if session is not None and session.connection in (self, None):
+            session.connection = None
+            session.detached_at = self.hub.now()
+
+    def close(self, code: int, reason: str | None = None) -> None:
+        """Send a close frame; some codes end the session."""
+        if self.over:
+            return
+        self.over = True
+        self.record.server_code = code
+        if self.session is not None and code in _ENDS_SESSION:
+            self.hub.sessions.end(self.session)
+        self.detach()
+        self.wire.read(True)
+        self.wire.send_close(code, close_reason(code).meaning if reason is None else reason)
+        self.hub.journal.happened()
+
+    def refuse(self, code: int, rule: str, detail: str, reason: str | None = None) -> None:
+        """The client broke a rule: record it, and close as Discord does."""
+        self.hub.breach(rule, self.shard, detail)
+        self.close(code, reason)
+
+    def drop(self, how: Drop) -> None:
+        """End the TCP connection without a close frame."""
+        if not self.over:
+            self.over = True
+            self.detach()
+        self.wire.drop(how)
+
+    # --- sending
+
+    def send(self, payload: bytes) -> None:
+        """One payload, through the connection's compression."""
+        self.put(self.encoder.encode(payload, self.behaviour.pieces))
+
+    def put(self, messages: list[Message]) -> None:
+        """Messages as they are: nothing is compressed, nothing is checked."""
+        if self.over:
+            return
+        if self._frozen is not None:
+            self._frozen.extend(messages)
+            return
+        self.wire.send_messages(messages)
+
+    def control(self, op: int, d: object = None) -> None:
+        """A payload that is no dispatch."""
+        self.send(b'{"t":null,"s":null,"op":%d,"d":%b}' % (op, encode(d)))
+
+    def freeze(self, *, deaf: bool = False) -> None:
+        """Send nothing more (it waits); with ``deaf``, stop reading too."""
+        if self._frozen is None:
+            self._frozen = []
+        self._deaf = deaf
+        self.wire.read(not deaf)
+
+    def thaw(self) -> None:
+        """Send what waited, and go on."""
+        waiting, self._frozen, self._deaf = self._frozen or [], None, False
+        self.wire.read(True)
+        self.put(waiting)
+
+    # --- receiving
+
+    def received(self, data: bytes) -> None:
+        """One message of the client's; text and binary ones are read alike."""
+        if self.over:
+            return
+        op, d, trouble = _read(data)
+        self._keep(op, d, len(data))
+        if len(data) > PAYLOAD_LIMIT:
+            self.refuse(4002, "payload-size", f"{len(data)} bytes, the limit is {PAYLOAD_LIMIT}")
+        elif not self._sends.count(self.hub.now()):
+            self.refuse(4008, "send-limit", f"more than {self._sends.limit} payloads in {self._sends.window:g} s")
+        elif trouble:
+            self.refuse(4002, "undecodable", trouble)
+        elif op not in _DOCUMENTED:
+            self.refuse(4001, "unknown-op", f"op {op}")
+        else:
+            self._take(op, d)
+
+    def _take(self, op: int, d: object) -> None:
+        opening = _OPENING.get(op)
+        if opening is not None:
+            opening(self, d)
+        elif not self.identified or self.session is None:
+            self.refuse(4003, "not-authenticated", f"op {op} before IDENTIFY")
+        else:
+            commands.obey(self, self.session, op, d)
+
+    def _keep(self, op: int | None, d: object, size: int) -> None:
+        if isinstance(d, dict) and "token" in d:
+            d = {key: value for key, value in d.items() if key != "token"}
+        journal = self.hub.journal
+        frame = Frame(self.number, self.shard, self.hub.now(), op, size, d)
+        journal.keep("frames", journal.frames, frame)
+
+    def heartbeat(self, d: object) -> None:
+        """Op 1; Discord does not look at ``d``."""
+        self._last_beat = self.hub.now()
+        if self.behaviour.ack == "full":
+            self.control(11)
+        elif self.behaviour.ack == "bare":
+            self.send(b'{"op":11}')
+
+
+_OPENING: dict[int, Callable[[Connection, object], None]] = {
+    1: Connection.heartbeat,
+    2: handshake.identify,
+    6: handshake.resume,
+}
+
+
+def _read(data: bytes) -> tuple[int | None, object, str]:
+    """``(op, d, what is wrong)`` of a payload."""
+    try:
+        payload = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return None, None, f"no JSON: {error}"
+    if not isinstance(payload, dict) or type(payload.get("op")) is not int:
+        return None, None, "no object with an op"
+    return payload["op"], payload.get("d"), ""

@@ -1,0 +1,231 @@
+"""IDENTIFY and RESUME (Discord's docs, "Gateway: Identifying" and "Resuming")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .hub import encode
+from .payloads import current_user
+from .records import Identify, Resume
+from .rules import Asked, Refusal, check_identify, read_identify
+from .sessions import GatewaySession, Kept, envelope
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_REPLAY_SLICE = 200
+"""Events replayed in one go, before heartbeats get their turn."""
+
+_INTENT_FLAGS = 1 << 12 | 1 << 14 | 1 << 18
+"""The application's flags that stand for the privileged intents."""
+
+
+def identify(connection: Connection, d: object) -> None:
+    """Op 2: check it as Discord does, and start a session."""
+    hub = connection.hub
+    if connection.identified:
+        return connection.refuse(4005, "already-authenticated", "IDENTIFY on a connection that has a session")
+    if not (isinstance(d, dict) and hub.knows(d.get("token"))):
+        return connection.refuse(4004, "wrong-token", "IDENTIFY with a token that isn't the bot's")
+    asked = read_identify(d)
+    if isinstance(asked, Refusal):
+        return connection.refuse(asked.code, asked.rule, asked.detail, asked.reason)
+    connection.record.shard = asked.shard
+    options = hub.options
+    guilds = len(hub.world.guilds_of(asked.shard, asked.total)) if asked.total > 0 else 0
+    refusal = check_identify(asked, allowed=options.allowed_intents, multiple=options.shards_multiple, guilds=guilds)
+    if refusal is not None:
+        _record(connection, asked, d, str(refusal.code))
+        return connection.refuse(refusal.code, refusal.rule, refusal.detail, refusal.reason)
+    if not _within_limits(connection, asked, d):
+        return None
+    scripted = hub.script.known(asked.shard, connection.record.host)
+    if scripted is not None:
+        connection.behaviour = scripted
+    answer = connection.behaviour.identify
+    _record(connection, asked, d, str(answer))
+    if answer == "invalid":
+        connection.control(9, False)
+    elif isinstance(answer, int):
+        connection.close(answer)
+    elif answer == "silence":
+        connection.identified = True
+    else:
+        _start(connection, asked)
+    return None
+
+
+def _within_limits(connection: Connection, asked: Asked, d: dict[str, object]) -> bool:
+    """The daily allowance, and one IDENTIFY per key and window."""
+    hub = connection.hub
+    now = hub.now()
+    if not hub.allowance.use(now):
+        _record(connection, asked, d, "4004")
+        hub.breach("daily-allowance", asked.shard, f"more than {hub.allowance.total} IDENTIFYs: the token is reset")
+        hub.reset_token()
+        return False
+    key = asked.shard % hub.options.max_concurrency
+    wait = hub.keys.wait(key, now)
+    if wait > 0:
+        _record(connection, asked, d, "invalid")
+        hub.breach("identify-concurrency", asked.shard, f"key {key} is free in {wait:.3f} s only")
+        connection.control(9, False)
+        return False
+    hub.keys.use(key, now)
+    return True
+
+
+def _record(connection: Connection, asked: Asked, d: dict[str, object], answer: str) -> None:
+    record, hub = connection.record, connection.hub
+    identified = Identify(
+        record.number,
+        asked.shard,
+        asked.total,
+        asked.shard % hub.options.max_concurrency,
+        hub.now(),
+        asked.intents,
+        record.host,
+        record.query,
+        answer,
+        {key: value for key, value in d.items() if key != "token"},
+    )
+    hub.journal.keep("identifies", hub.journal.identifies, identified)
+
+
+def _start(connection: Connection, asked: Asked) -> None:
+    hub = connection.hub
+    session = hub.start_session(asked)
+    session.connection = connection
+    connection.session = session
+    connection.identified = True
+    connection.encoder.payload_compression = asked.compress
+    guilds = hub.world.guilds_of(asked.shard, asked.total)
+    bot = hub.world.bot
+    ready = {
+        "v": 10,
+        "user_settings": {},
+        "user": current_user(bot),
+        "session_type": "normal",
+        "session_id": session.id,
+        "resume_gateway_url": hub.addresses.resume,
+        "relationships": [],
+        "private_channels": [],
+        "presences": [],
+        "guild_join_requests": [],
+        "guilds": [{"unavailable": True, "id": str(guild.id)} for guild in guilds],
+        "shard": [asked.shard, asked.total],
+        "auth": {},
+        "application": {"id": bot["id"], "flags": _INTENT_FLAGS},
+        "_trace": ['["gateway-sim-1",{"micros":51234,"calls":[]}]'],
+    }
+    hub.deliver(session, "READY", encode(ready))
+    _follow(connection)
+    if connection.behaviour.backfill:
+        hub.later(0, lambda: hub.backfill(session, [guild.id for guild in guilds]))
+
+
+def _follow(connection: Connection) -> None:
+    """What a script wants right after READY or RESUMED."""
+    after, delay = connection.behaviour.after, connection.behaviour.after_delay
+    if after is None:
+        return
+
+    def end() -> None:
+        if isinstance(after, int):
+            connection.close(after)
+        else:
+            connection.drop(after)
+
+    if delay:
+        connection.hub.later(delay, end)
+    else:
+        end()
+
+
+def resume(connection: Connection, d: object) -> None:
+    """Op 6: replay what was missed, then RESUMED."""
+    hub = connection.hub
+    if connection.identified:
+        return connection.refuse(4005, "already-authenticated", "RESUME on a connection that has a session")
+    if not (isinstance(d, dict) and hub.knows(d.get("token"))):
+        return connection.refuse(4004, "wrong-token", "RESUME with a token that isn't the bot's")
+    id, seq = d.get("session_id"), d.get("seq")
+    if not isinstance(id, str) or type(seq) is not int:
+        return connection.refuse(4001, "resume-shape", "session_id or seq is missing or of a wrong type")
+    session = hub.sessions.find(id, hub.now())
+    if session is None:
+        return _invalid(connection, id, seq, retry=False)
+    connection.record.shard = session.shard
+    scripted = hub.script.known(session.shard, connection.record.host)
+    if scripted is not None:
+        connection.behaviour = scripted
+    if seq > session.seq or seq < 0:
+        _note(connection, id, seq, "4007", 0)
+        hub.sessions.end(session)
+        return connection.refuse(4007, "resume-sequence", f"seq {seq}, but the session is at {session.seq}")
+    answer = connection.behaviour.resume
+    if answer in ("invalid", "retry"):
+        if answer == "invalid":
+            hub.sessions.end(session)
+        return _invalid(connection, id, seq, retry=answer == "retry")
+    if isinstance(answer, int):
+        _note(connection, id, seq, str(answer), 0)
+        connection.session = session
+        return connection.close(answer)
+    if answer == "silence":
+        connection.identified = True
+        return _note(connection, id, seq, "silence", 0)
+    missed = session.missed(seq)
+    if missed is None:
+        hub.sessions.end(session)
+        return _invalid(connection, id, seq, retry=False)
+    _note(connection, id, seq, "resumed", len(missed))
+    return _attach(connection, session, seq, missed)
+
+
+def _invalid(connection: Connection, id: str, seq: int, *, retry: bool) -> None:
+    _note(connection, id, seq, "invalid", 0)
+    connection.control(9, retry)
+
+
+def _note(connection: Connection, id: str, seq: int, answer: str, replayed: int) -> None:
+    record, journal = connection.record, connection.hub.journal
+    journal.keep(
+        "resumes",
+        journal.resumes,
+        Resume(record.number, record.shard, id, seq, connection.hub.now(), record.host, record.query, answer, replayed),
+    )
+
+
+def _attach(connection: Connection, session: GatewaySession, seq: int, missed: list[Kept]) -> None:
+    """The session is this connection's now; another one that still held it is closed."""
+    old = session.connection
+    if old is not None:
+        old.close(4000)
+    connection.session = session
+    connection.identified = True
+    connection.encoder.payload_compression = session.asked.compress
+    session.connection = None
+    session.detached_at = connection.hub.now()
+    _replay(connection, session, seq, missed)
+
+
+def _replay(connection: Connection, session: GatewaySession, seq: int, missed: list[Kept]) -> None:
+    """A slice of what was missed; new events wait in the buffer, so that the order is kept."""
+    if connection.over or connection.session is not session:
+        return
+    for number, _, payload in missed[:_REPLAY_SLICE]:
+        connection.send(payload)
+        seq = number
+    rest = missed[_REPLAY_SLICE:]
+    if not rest:
+        rest = session.missed(seq) or []
+    if rest:
+        connection.hub.later(0, lambda: _replay(connection, session, seq, rest))
+        return
+    # RESUMED has a sequence of its own, but is never replayed.
+    session.skip(1)
+    connection.send(envelope("RESUMED", session.seq, b'{"_trace":["[\\"gateway-sim-1\\",{\\"micros\\":812}]"]}'))
+    session.connection = connection
+    connection.hub.journal.happened()
+    _follow(connection)

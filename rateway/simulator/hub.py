@@ -1,0 +1,204 @@
+"""What all connections of a simulated Discord share, and how events find their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from attrs import define
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from rateway.model.intents import Intent
+from rateway.model.snowflake import shard_of
+
+from .behaviour import Script
+from .filters import lets_through, shows_content
+from .options import SimulatorOptions
+from .payloads import Json
+from .records import Breach, Clock, Journal, Sent, Wasted
+from .rules import Allowance, Asked, KeyedWindow
+from .sessions import WIRE_ORDER, GatewaySession, Sessions
+from .world import BOT_ID, World
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_BACKFILL_SLICE = 20
+"""Guilds sent in one go after READY, before other work gets its turn."""
+
+encode = msgspec.json.Encoder().encode
+
+
+@define
+class Addresses:
+    """Where clients are told to go."""
+
+    gateway: str = ""
+    resume: str = ""
+
+
+class Hub:
+    """The shared state of one simulated Discord.
+
+    :ivar token_dead: the daily allowance was exceeded, and the token reset: nobody gets in any more.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Clock, options: SimulatorOptions) -> None:
+        self.clock = clock
+        self.options = options
+        self.journal = Journal(clock, options.journal_limit)
+        self.script = Script()
+        self.world = World(options)
+        self.addresses = Addresses()
+        self.connections: dict[int, Connection] = {}
+        self.sessions = Sessions(options.replay_limit, options.replay_age)
+        self.keys = KeyedWindow(options.identify_window)
+        self.lists = KeyedWindow(options.chunk_window)
+        self.allowance = self._open_allowance()
+        self.token_dead = False
+        self.sent = 0
+        self._calls: set[IDelayedCall] = set()
+
+    def _open_allowance(self) -> Allowance:
+        options = self.options
+        allowance = Allowance(options.session_total, options.session_remaining, options.session_window)
+        if options.reset_after:
+            allowance.ends = self.now() + options.reset_after
+        elif options.session_remaining < options.session_total:
+            allowance.ends = self.now() + options.session_window
+        return allowance
+
+    def now(self) -> float:
+        return self.clock.seconds()
+
+    def breach(self, rule: str, shard: int | None, detail: str) -> None:
+        """The client broke a rule."""
+        journal = self.journal
+        journal.keep("breaches", journal.breaches, Breach(rule, shard, detail, self.now()))
+        self._log.warn("breach of {rule} by shard {shard}: {detail}", rule=rule, shard=shard, detail=detail)
+
+    def knows(self, token: object) -> bool:
+        """Whether this is the bot's token, bare or with the prefix ``Bot``."""
+        return isinstance(token, str) and token.removeprefix("Bot ") == self.options.token and not self.token_dead
+
+    def reset_token(self) -> None:
+        """What Discord does when the daily allowance is exceeded: every session ends, and the token with them."""
+        self.token_dead = True
+        for session in self.sessions:
+            self.sessions.end(session)
+        for connection in tuple(self.connections.values()):
+            connection.close(4004)
+
+    def waste(self, session: GatewaySession, how: str) -> None:
+        """A session ends that could have been resumed."""
+        journal = self.journal
+        journal.keep("wasted", journal.wasted, Wasted(session.shard, session.id, how, self.now()))
+        self._log.info("session of shard {shard} wasted: {how}", shard=session.shard, how=how)
+        self.sessions.end(session)
+
+    def start_session(self, asked: Asked) -> GatewaySession:
+        """A new session; those of the same place that could have been resumed are wasted by it."""
+        for old in self.sessions.at(asked.shard, asked.total, self.now()):
+            if old.connection is None:
+                self.waste(old, "identified anew")
+        return self.sessions.start(self.world.token(), asked)
+
+    # --- events
+
+    def deliver(self, session: GatewaySession, name: str, d: bytes, order: Sequence[str] = WIRE_ORDER) -> None:
+        """Give a session an event: sent now if its client is there, and kept for a RESUME in any case."""
+        payload = session.keep(name, d, self.now(), order)
+        self.sent += 1
+        if self.options.record_events:
+            self.journal.events.append(Sent(session.shard, session.id, session.seq, name, d))
+        if session.connection is not None:
+            session.connection.send(payload)
+
+    def emit(self, guild_id: int | None, name: str, d: Json) -> None:
+        """An event of the world: to the sessions that own the guild and whose intents let it through.
+
+        :param guild_id: None for what belongs to no guild: it goes to shard 0.
+        """
+        now = self.now()
+        whole = bare = b""
+        for total in self.sessions.totals():
+            shard = 0 if guild_id is None else shard_of(guild_id, total)
+            for session in self.sessions.at(shard, total, now):
+                intents = session.asked.intents
+                if not lets_through(intents, name, guild=guild_id is not None):
+                    continue
+                if not _content_hidden(intents, guild_id, d):
+                    whole = whole or encode(d)
+                    self.deliver(session, name, whole)
+                else:
+                    bare = bare or encode(_without_content(d))
+                    self.deliver(session, name, bare)
+
+    # --- guilds
+
+    def show_guild(self, session: GatewaySession, guild_id: int, *, joined: bool = False) -> None:
+        """GUILD_CREATE as this session sees the guild, or what stands for it during an outage."""
+        if not session.asked.intents & Intent.GUILDS:
+            return
+        guild = self.world.guilds.get(guild_id)
+        if guild is None:
+            self.deliver(session, "GUILD_DELETE", encode({"id": str(guild_id)}))
+        elif guild.unavailable:
+            self.deliver(session, "GUILD_DELETE", encode({"id": str(guild_id), "unavailable": True}))
+        else:
+            d = guild.create_payload(session.asked.intents, session.asked.large_threshold, joined=joined)
+            self.deliver(session, "GUILD_CREATE", encode(d))
+
+    def owners(self, guild_id: int) -> list[GatewaySession]:
+        """The sessions that own a guild."""
+        now = self.now()
+        return [
+            session
+            for total in self.sessions.totals()
+            for session in self.sessions.at(shard_of(guild_id, total), total, now)
+        ]
+
+    def backfill(self, session: GatewaySession, guild_ids: Sequence[int]) -> None:
+        """The guilds that READY listed, in slices; it goes on while the client is away, for a RESUME."""
+        if self.sessions.find(session.id, self.now()) is None:
+            return
+        for guild_id in guild_ids[:_BACKFILL_SLICE]:
+            self.show_guild(session, guild_id)
+        rest = guild_ids[_BACKFILL_SLICE:]
+        if rest:
+            self.later(0, lambda: self.backfill(session, rest))
+
+    def later(self, delay: float, do: Callable[[], object]) -> None:
+        """Do something later; what raises is logged, and harms nothing else."""
+
+        def carefully() -> None:
+            self._calls.discard(call)
+            try:
+                do()
+            except Exception:
+                self._log.failure("the simulator met a bug of its own")
+
+        call = self.clock.callLater(delay, carefully)
+        self._calls.add(call)
+
+    def cancel_calls(self) -> None:
+        """Nothing of what was to be done later is done."""
+        calls, self._calls = self._calls, set()
+        for call in calls:
+            call.cancel()
+
+
+def _content_hidden(intents: int, guild_id: int | None, d: Json) -> bool:
+    """Without MESSAGE_CONTENT: all but the bot's own messages, those that mention it, and direct ones."""
+    if "content" not in d or guild_id is None or shows_content(intents):
+        return False
+    bot = str(BOT_ID)
+    return d["author"]["id"] != bot and all(user["id"] != bot for user in d["mentions"])
+
+
+def _without_content(d: Json) -> Json:
+    return {**d, "content": "", "embeds": [], "attachments": [], "components": []}

@@ -1,0 +1,155 @@
+"""Discord's limits, without I/O: time is an argument.
+
+Sources: Discord's docs, "Gateway: Rate Limiting", "Session Start Limit Object", "Gateway Close Event Codes".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from attrs import Factory, define, frozen
+
+from rateway.model.closecodes import close_reason
+from rateway.model.intents import ALL, PRIVILEGED
+
+PAYLOAD_LIMIT = 4096
+"""Bytes a client's payload may have."""
+
+CHUNK_SIZE = 1000
+"""Members in one GUILD_MEMBERS_CHUNK."""
+
+GUILDS_PER_SHARD = 2500
+
+
+@define
+class SlidingLimit:
+    """At most ``limit`` happenings in any ``window`` seconds."""
+
+    limit: int
+    window: float
+    _times: deque[float] = Factory(deque)
+
+    def count(self, now: float) -> bool:
+        """One more happened; False when it is one too many (it is counted all the same)."""
+        times = self._times
+        while times and times[0] <= now - self.window:
+            times.popleft()
+        times.append(now)
+        return len(times) <= self.limit
+
+
+@define
+class KeyedWindow:
+    """At most one happening per key and window."""
+
+    window: float
+    _last: dict[object, float] = Factory(dict)
+
+    def wait(self, key: object, now: float) -> float:
+        """Seconds until the key is free; 0 when it is."""
+        last = self._last.get(key)
+        return 0.0 if last is None else max(0.0, last + self.window - now)
+
+    def use(self, key: object, now: float) -> None:
+        self._last[key] = now
+
+
+@define
+class Allowance:
+    """IDENTIFYs per day (``session_start_limit``). The window opens with its first use.
+
+    :ivar ends: when the open window ends; None when none is open.
+    """
+
+    total: int
+    remaining: int
+    window: float
+    ends: float | None = None
+
+    def roll(self, now: float) -> None:
+        if self.ends is not None and now >= self.ends:
+            self.remaining, self.ends = self.total, None
+
+    def use(self, now: float) -> bool:
+        """Take one; False when none is left, which costs a real bot its token."""
+        self.roll(now)
+        if self.ends is None:
+            self.ends = now + self.window
+        if self.remaining <= 0:
+            return False
+        self.remaining -= 1
+        return True
+
+    def reset_after(self, now: float) -> float:
+        self.roll(now)
+        return 0.0 if self.ends is None else self.ends - now
+
+
+@frozen
+class Asked:
+    """What an IDENTIFY asks for."""
+
+    shard: int
+    total: int
+    intents: int
+    large_threshold: int
+    compress: bool
+    presence: Mapping[str, object] | None
+
+
+@frozen
+class Refusal:
+    """A rule broken, and the close code that answers it."""
+
+    code: int
+    rule: str
+    detail: str
+
+    @property
+    def reason(self) -> str:
+        """The text of the close frame."""
+        return close_reason(self.code).meaning
+
+
+def read_identify(d: object) -> Asked | Refusal:
+    """The shape of IDENTIFY's ``d``; the token is judged elsewhere."""
+    if not isinstance(d, dict):
+        return Refusal(4001, "identify-shape", "d is no object")
+    shard, total = 0, 1
+    if "shard" in d:
+        pair = d["shard"]
+        if not (isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)):
+            return Refusal(4010, "invalid-shard", f"shard is {pair!r}, not [id, total]")
+        shard, total = pair
+    intents = d.get("intents")
+    if type(intents) is not int:
+        return Refusal(4001, "identify-shape", "intents is no integer")
+    if not isinstance(d.get("properties"), dict):
+        return Refusal(4001, "identify-shape", "properties is no object")
+    presence = d.get("presence")
+    if presence is not None and not isinstance(presence, dict):
+        return Refusal(4001, "identify-shape", "presence is no object")
+    threshold = d.get("large_threshold", 50)
+    if type(threshold) is not int or not 50 <= threshold <= 250:
+        return Refusal(4001, "identify-shape", "large_threshold is not between 50 and 250")
+    return Asked(shard, total, intents, threshold, d.get("compress") is True, presence)
+
+
+def check_identify(asked: Asked, *, allowed: int, multiple: int, guilds: int) -> Refusal | None:
+    """Whether Discord would start this session; None if so.
+
+    :param guilds: how many guilds the shard would have.
+    """
+    if not 0 <= asked.shard < asked.total:
+        return Refusal(4010, "invalid-shard", f"shard {asked.shard} of {asked.total}")
+    if asked.total % multiple:
+        return Refusal(4010, "invalid-shard", f"{asked.total} shards are no multiple of {multiple}")
+    if guilds > GUILDS_PER_SHARD:
+        return Refusal(4011, "sharding-required", f"{guilds} guilds on shard {asked.shard} of {asked.total}")
+    if asked.intents < 0 or asked.intents & ~int(ALL):
+        return Refusal(4013, "invalid-intents", f"intents {asked.intents} have bits that are none")
+    refused = asked.intents & int(PRIVILEGED) & ~allowed
+    if refused:
+        return Refusal(4014, "disallowed-intents", f"privileged intents {refused} are not enabled")
+    return None

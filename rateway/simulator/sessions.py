@@ -1,0 +1,134 @@
+"""Sessions: what survives a connection (Discord's docs, "Gateway: Resuming")."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import Factory, define, field
+
+from .rules import Asked
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+Kept: TypeAlias = tuple[int, float, bytes]
+"""``(sequence, when, the whole payload)``."""
+
+WIRE_ORDER = ("t", "s", "op", "d")
+"""The order of the envelope's keys that Discord sends."""
+
+
+def envelope(name: str, seq: int, d: bytes, order: Sequence[str] = WIRE_ORDER) -> bytes:
+    """A dispatch with ``d`` byte for byte as given."""
+    if order is WIRE_ORDER:
+        return b'{"t":"%b","s":%d,"op":0,"d":%b}' % (name.encode(), seq, d)
+    values = {"t": b'"%b"' % name.encode(), "s": b"%d" % seq, "op": b"0", "d": d}
+    return b"{" + b",".join(b'"%b":%b' % (key.encode(), values[key]) for key in order) + b"}"
+
+
+@define(eq=False)
+class GatewaySession:
+    """A session, with its replay buffer.
+
+    :ivar seq: of the last dispatch.
+    :ivar connection: where events go now; None while the client is away or being replayed to.
+    :ivar detached_at: since when there is none.
+    """
+
+    id: str = field(repr=False)
+    asked: Asked
+    log: deque[Kept] = field(repr=False)
+    replay_age: float
+    seq: int = 0
+    connection: Connection | None = field(default=None, repr=False)
+    detached_at: float = 0.0
+    _skipped: set[int] = Factory(set)
+
+    @property
+    def shard(self) -> int:
+        return self.asked.shard
+
+    @property
+    def total(self) -> int:
+        return self.asked.total
+
+    def keep(self, name: str, d: bytes, now: float, order: Sequence[str] = WIRE_ORDER) -> bytes:
+        """Give the event the next sequence and put it in the buffer; the payload to send is returned."""
+        self.seq += 1
+        payload = envelope(name, self.seq, d, order)
+        log = self.log
+        while log and log[0][1] < now - self.replay_age:
+            log.popleft()
+        log.append((self.seq, now, payload))
+        return payload
+
+    def missed(self, seq: int) -> list[Kept] | None:
+        """What was sent after ``seq``; None when the buffer no longer reaches back that far."""
+        first = self.log[0][0] if self.log else self.seq + 1
+        if any(number not in self._skipped for number in range(seq + 1, first)):
+            return None
+        return [entry for entry in self.log if entry[0] > seq]
+
+    def skip(self, count: int) -> None:
+        """Leave out sequences, as Discord sometimes does."""
+        self._skipped.update(range(self.seq + 1, self.seq + count + 1))
+        self.seq += count
+
+    def is_over(self, now: float) -> bool:
+        """Away for too long to be resumed."""
+        return self.connection is None and now - self.detached_at > self.replay_age
+
+
+@define
+class Sessions:
+    """All sessions, by id and by the place ``(shard, total)`` they serve."""
+
+    replay_limit: int
+    replay_age: float
+    _by_id: dict[str, GatewaySession] = Factory(dict)
+    _by_place: dict[tuple[int, int], list[GatewaySession]] = Factory(dict)
+
+    def __iter__(self) -> Iterator[GatewaySession]:
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def totals(self) -> set[int]:
+        """The shard counts in use: usually one, several while a fleet is being rescaled."""
+        return {total for _, total in self._by_place}
+
+    def start(self, id: str, asked: Asked) -> GatewaySession:
+        session = GatewaySession(id, asked, deque(maxlen=self.replay_limit), self.replay_age)
+        self._by_id[id] = session
+        self._by_place.setdefault((asked.shard, asked.total), []).append(session)
+        return session
+
+    def end(self, session: GatewaySession) -> None:
+        """It can't be resumed any more."""
+        if self._by_id.pop(session.id, None) is None:
+            return
+        place = (session.shard, session.total)
+        self._by_place[place].remove(session)
+        if not self._by_place[place]:
+            del self._by_place[place]
+
+    def find(self, id: str, now: float) -> GatewaySession | None:
+        session = self._by_id.get(id)
+        if session is not None and session.is_over(now):
+            self.end(session)
+            return None
+        return session
+
+    def at(self, shard: int, total: int, now: float) -> list[GatewaySession]:
+        """The sessions of a place; those away for too long are ended on the way."""
+        found = self._by_place.get((shard, total), [])
+        for session in [session for session in found if session.is_over(now)]:
+            self.end(session)
+        return list(self._by_place.get((shard, total), ()))
+
+    def of_shard(self, shard: int, now: float) -> list[GatewaySession]:
+        """The sessions of a shard number, whatever their total; oldest first."""
+        return [session for session in self if session.shard == shard and self.find(session.id, now) is not None]

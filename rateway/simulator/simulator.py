@@ -1,0 +1,288 @@
+"""The simulated Discord's face.
+
+In a test::
+
+    simulator = Simulator(reactor, SimulatorOptions(shards=2, guilds=10))
+    await simulator.start()
+    self.addCleanup(simulator.stop)
+    ...                                     # run what is tested against simulator.api_url
+    await simulator.until(lambda: simulator.connected_shards() == {0, 1})
+    simulator.dispatch(0, "MESSAGE_CREATE", b'{"id":"1"}')
+    simulator.drop(0, "rst")
+    await simulator.until(lambda: simulator.resumes)
+    self.assertEqual(simulator.breaches, [])
+
+Addresses and time
+    ``Simulator(reactor, options=SimulatorOptions())``; ``await start(endpoint="tcp:0:interface=127.0.0.1")``;
+    ``await stop()``; ``api_url``, ``gateway_url``, ``resume_url``, ``port``, ``host``, ``resume_host``, ``options``.
+    An ``ssl:`` endpoint makes the addresses ``https`` and ``wss``; set the options ``host`` and ``resume_host`` to
+    the names in the certificate then. ``await close_resume_host()`` makes the resume host refuse TCP,
+    ``await open_resume_host()`` listens again.
+
+Waiting
+    ``await until(predicate, timeout=10.0, what="")``: the predicate's value as soon as it is true; it is tried at
+    each happening and every 50 ms; TimeoutError otherwise.
+
+What happened (lists, oldest first; see ``records``)
+    ``breaches`` Breach(rule, shard, detail, at); ``connections`` Connected(number, at, host, path, query, shard,
+    client_code, server_code, lost_at); ``frames`` Frame(connection, shard, at, op, size, d); ``identifies``
+    Identify(connection, shard, total, key, at, intents, host, query, answer, d); ``resumes`` Resume(connection,
+    shard, session_id, seq, at, host, query, answer, replayed); ``closes`` ClientClose(connection, shard, code,
+    reason, at): close frames of the client's own accord; ``commands`` Command(connection, shard, at, op, d);
+    ``wasted`` Wasted(shard, session_id, how, at); ``events`` Sent(shard, session_id, seq, name, d), with the option
+    ``record_events``. ``sessions``: those that live. ``sent``: events so far. ``summary()``: a sentence.
+
+Rules (``Breach.rule``)
+    api-version, query, identify-shape, invalid-shard, sharding-required, invalid-intents, disallowed-intents,
+    wrong-token, already-authenticated, not-authenticated, identify-concurrency, daily-allowance, resume-shape,
+    resume-sequence, payload-size, undecodable, unknown-op, command-shape, send-limit, presence-limit,
+    member-list-limit, members-intent, foreign-guild, late-heartbeat, user-agent, rest-token, rest-bucket,
+    rest-global-limit.
+
+Who is there
+    ``connection(shard)``, ``session(shard)`` (LookupError without), ``is_connected(shard)``, ``connected_shards()``.
+
+Events
+    ``dispatch(shard, name, d, *, order=("t", "s", "op", "d"))`` -> sequence, ``d`` verbatim where it is bytes;
+    ``emit(guild_id, name, d)`` as Discord routes and filters; ``skip_sequences(shard, count)``;
+    ``send_op(shard, op, d=None)``, ``request_heartbeat(shard)``, ``request_reconnect(shard)``,
+    ``invalidate(shard, *, resumable)``.
+
+Ends
+    ``drop(shard, how="fin")`` or ``"rst"``; ``close(shard, code, reason=None)``; ``forget_session(shard)``.
+
+Silence and noise
+    ``freeze(shard, *, deaf=False)``, ``thaw(shard)``, ``send_text(shard, text)`` through the compression,
+    ``send_raw(shard, message, *, binary=True)`` past it, ``corrupt(shard)``, ``set_behaviour(shard, Behaviour(...))``.
+
+Connections to come (see ``behaviour``)
+    ``on_connect(Behaviour(...), *, shard=None, host=None, times=1)``, ``behave(Behaviour(...))``.
+
+The world
+    ``world`` (``guilds``, ``users``, ``bot``), ``guild(index)``, ``guild_create(guild_id, *, intents=None, pad_to=0)``
+    -> bytes of d, ``outage(guild_id)``, ``recover(guild_id)``, ``join_guild(members=None)`` -> Guild,
+    ``leave_guild(guild_id, *, how="told")`` or ``"silently"``; ``traffic.start(rate)``, ``traffic.stop()``,
+    ``traffic.happen(count)``.
+
+REST (``rest``)
+    ``rest.script(path, [(status, headers, body), ...], method="*")``, ``rest.route(Route(...))``,
+    ``rest.requests(path=None, method=None)`` -> RestRequest(method, path, query, at, headers, body, status,
+    answered_at), ``rest.in_flight_max["GET /path"]``; answers for scripts: ``json_answer``, ``rate_limited``,
+    ``banned`` of module ``rest``. Paths are those below ``/api/v10``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from .controls import Controls
+from .hub import Hub
+from .options import SimulatorOptions
+from .records import (
+    Breach,
+    ClientClose,
+    Command,
+    Connected,
+    Frame,
+    Identify,
+    Resume,
+    Sent,
+    Wasted,
+)
+from .rest import Rest, RestResource
+from .sessions import Sessions
+from .traffic import Traffic
+from .websocket import GatewayResource
+from .world import World
+
+T = TypeVar("T")
+
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+
+
+class _QuietSite(Site):
+    """Without the access log: the simulator writes its own lines."""
+
+    def log(self, request: object) -> None:
+        pass
+
+
+class Simulator(Controls):
+    """A simulated Discord; the module's docstring lists what it offers."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, options: SimulatorOptions | None = None) -> None:
+        self.options = options or SimulatorOptions()
+        self.hub = Hub(reactor, self.options)
+        self.rest = Rest(self.hub)
+        self.traffic = Traffic(self.hub)
+        self.host = self.resume_host = ""
+        self.port = 0
+        self._reactor = reactor
+        self._endpoint = ""
+        self._site = self._build_site()
+        self._main_port: IListeningPort | None = None
+        self._resume_port: IListeningPort | None = None
+        self._tls = False
+
+    def _build_site(self) -> Site:
+        root, gateway = Resource(), GatewayResource(self.hub)
+        root.putChild(b"", gateway)
+        root.putChild(b"api", RestResource(self.rest))
+        site = _QuietSite(root, timeout=None)
+        site.noisy = False
+        site.displayTracebacks = False
+        return site
+
+    # --- life
+
+    async def start(self, endpoint: str = "tcp:0:interface=127.0.0.1") -> None:
+        """Listen, on the resume host too where it is an address of this machine, and begin the traffic."""
+        self._endpoint = endpoint
+        self._tls = endpoint.partition(":")[0] in ("ssl", "tls")
+        self._main_port = await serverFromString(self._reactor, endpoint).listen(self._site)
+        address: Any = self._main_port.getHost()
+        self.port = address.port
+        self.host = self.options.host or ("127.0.0.1" if address.host == "0.0.0.0" else address.host)  # noqa: S104
+        self.resume_host = self.options.resume_host or self.host
+        if self._is_address(self.resume_host) and self.resume_host != self.host and address.host != "0.0.0.0":  # noqa: S104
+            try:
+                await self.open_resume_host()
+            except CannotListenError as error:
+                self._log.warn("sessions are resumed on the main address: {error}", error=error)
+                self.resume_host = self.host
+        self.hub.addresses.gateway = self.gateway_url
+        self.hub.addresses.resume = self.resume_url
+        self._log.info("a simulated Discord listens: DISCORD_API_URL={url}", url=self.api_url)
+        if self.options.rate:
+            self.traffic.start(self.options.rate)
+
+    @staticmethod
+    def _is_address(host: str) -> bool:
+        return _ADDRESS.fullmatch(host) is not None
+
+    async def open_resume_host(self) -> None:
+        """Listen on the resume host; done by :meth:`start` already."""
+        if self._resume_port is None:
+            endpoint = at_address(self._endpoint, self.resume_host, self.port)
+            self._resume_port = await serverFromString(self._reactor, endpoint).listen(self._site)
+
+    async def close_resume_host(self) -> None:
+        """The resume host refuses TCP from now on; connections that stand are kept."""
+        if self._resume_port is not None:
+            port, self._resume_port = self._resume_port, None
+            await maybeDeferred(port.stopListening)
+
+    async def stop(self) -> None:
+        """End the traffic and every connection, and stop listening."""
+        self.traffic.stop()
+        await self.close_resume_host()
+        if self._main_port is not None:
+            port, self._main_port = self._main_port, None
+            await maybeDeferred(port.stopListening)
+        for connection in tuple(self.hub.connections.values()):
+            connection.drop("rst")
+        await self.until(lambda: not self.hub.connections, 5.0, "all connections ended")
+        self.hub.cancel_calls()
+
+    # --- addresses
+
+    @property
+    def api_url(self) -> str:
+        """For DISCORD_API_URL."""
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}/api/v10"
+
+    @property
+    def gateway_url(self) -> str:
+        return self._gateway(self.host)
+
+    @property
+    def resume_url(self) -> str:
+        return self._gateway(self.resume_host)
+
+    def _gateway(self, host: str) -> str:
+        slash = "/" if self.options.trailing_slash else ""
+        return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}{slash}"
+
+    # --- what happened
+
+    def until(self, predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> Deferred[T]:
+        """Fires with the predicate's value as soon as it is true; see the module's docstring."""
+        return self.hub.journal.until(predicate, timeout, what)
+
+    @property
+    def breaches(self) -> list[Breach]:
+        return self.hub.journal.breaches
+
+    @property
+    def connections(self) -> list[Connected]:
+        return self.hub.journal.connections
+
+    @property
+    def frames(self) -> list[Frame]:
+        return self.hub.journal.frames
+
+    @property
+    def identifies(self) -> list[Identify]:
+        return self.hub.journal.identifies
+
+    @property
+    def resumes(self) -> list[Resume]:
+        return self.hub.journal.resumes
+
+    @property
+    def closes(self) -> list[ClientClose]:
+        return self.hub.journal.closes
+
+    @property
+    def commands(self) -> list[Command]:
+        return self.hub.journal.commands
+
+    @property
+    def wasted(self) -> list[Wasted]:
+        return self.hub.journal.wasted
+
+    @property
+    def events(self) -> Sequence[Sent]:
+        return self.hub.journal.events
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.hub.sessions
+
+    @property
+    def sent(self) -> int:
+        return self.hub.sent
+
+    @property
+    def world(self) -> World:
+        return self.hub.world
+
+    def summary(self) -> str:
+        """What happened, in one line."""
+        totals = self.hub.journal.totals
+        parts = [f"{len(self.hub.sessions)} sessions live"]
+        for kind in ("connections", "identifies", "resumes", "wasted", "requests", "breaches"):
+            parts.append(f"{totals.get(kind, 0)} {'sessions wasted' if kind == 'wasted' else kind}")
+        return ", ".join([*parts, f"{self.hub.sent} events sent"])
+
+
+def at_address(endpoint: str, address: str, port: int) -> str:
+    """The same endpoint string, at another address and port."""
+    parts = re.split(r"(?<!\\):", endpoint)
+    kind, first, *rest = parts
+    if "=" in first:
+        rest = [first, *rest]
+    rest = [part for part in rest if not part.startswith(("interface=", "port="))]
+    return ":".join([kind, str(port), *rest, f"interface={address}"])

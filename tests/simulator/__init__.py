@@ -1,0 +1,1 @@
+"""The simulated Discord, tested by a client that knows nothing of rateway."""
