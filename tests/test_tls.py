@@ -169,6 +169,10 @@ class HandshakeTests(TestCase):
         """A certificate with the host in its subject alone is refused: it proves no name."""
         self.assertIn("no subjectAltName", await self.refusal(self.certificates.nameless))
 
+    async def test_wrong_purpose(self) -> None:
+        """A certificate made for clients is refused from a server, with OpenSSL's number for those who look it up."""
+        self.assertIn("OpenSSL's verification error 26", await self.refusal(self.certificates.wrong_purpose))
+
     async def test_unknown_authority(self) -> None:
         """A certificate of another authority is refused, and the sentence names the file of ours."""
         sentence = await self.refusal(self.certificates.unknown_authority)

@@ -41,6 +41,7 @@ class Certificates:
     :ivar future: as ``good``, from the day after tomorrow.
     :ivar name_only: for ``localhost``, but no address.
     :ivar nameless: has the host in its subject alone, without a subjectAltName.
+    :ivar wrong_purpose: as ``good``, but for clients only.
     :ivar self_signed: as ``good``, signed by itself.
     """
 
@@ -53,6 +54,7 @@ class Certificates:
     future: Pair
     name_only: Pair
     nameless: Pair
+    wrong_purpose: Pair
     self_signed: Pair
 
 
@@ -73,6 +75,7 @@ def make_certificates(folder: Path) -> Certificates:
         future=trusted.issue(folder / "future", _HOST, begins=future, ends=now + timedelta(days=9)),
         name_only=trusted.issue(folder / "name-only", (x509.DNSName("localhost"),)),
         nameless=trusted.issue(folder / "nameless", ()),
+        wrong_purpose=trusted.issue(folder / "wrong-purpose", _HOST, purpose=ExtendedKeyUsageOID.CLIENT_AUTH),
         self_signed=_self_signed(folder / "self-signed"),
     )
 
@@ -106,15 +109,18 @@ class _Authority:
         *,
         begins: datetime | None = None,
         ends: datetime | None = None,
+        purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
     ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _for_servers(_builder("localhost", key, begins, ends), names)
+        builder = _for_use(_builder("localhost", key, begins, ends), names, purpose)
         return _save(stem, key, builder.issuer_name(self.certificate.subject).sign(self.key, hashes.SHA256()))
 
 
 def _self_signed(stem: Path) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _for_servers(_builder("localhost", key), _HOST).issuer_name(_name("localhost"))
+    builder = _for_use(_builder("localhost", key), _HOST, ExtendedKeyUsageOID.SERVER_AUTH).issuer_name(
+        _name("localhost")
+    )
     return _save(stem, key, builder.sign(key, hashes.SHA256()))
 
 
@@ -132,9 +138,11 @@ def _builder(
     )
 
 
-def _for_servers(builder: x509.CertificateBuilder, names: tuple[x509.GeneralName, ...]) -> x509.CertificateBuilder:
+def _for_use(
+    builder: x509.CertificateBuilder, names: tuple[x509.GeneralName, ...], purpose: x509.ObjectIdentifier
+) -> x509.CertificateBuilder:
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.add_extension(x509.SubjectAlternativeName(names), critical=False) if names else builder
 
 
