@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 from attrs import field, frozen
 
-from ..errors import ConfigError
+from rateway.errors import ConfigError
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 
@@ -85,7 +85,9 @@ def parse_uri(text: str) -> BrokerAddress:
     login, at, hostport = authority.rpartition("@")
     user, colon, password = login.partition(":")
     if "/" in path:
-        raise _wrong("has more than one / after the host: a slash in the vhost's name, or in a password, is written %2F")
+        raise _wrong(
+            "has more than one / after the host: a slash in the vhost's name, or in a password, is written %2F"
+        )
     host, port = _split_host(hostport, _PORTS[scheme])
     if any(character.isspace() or ord(character) < 32 for character in host) or "@" in login:
         raise _wrong("has a host or login that can't be read: special characters in a password are percent-encoded")
