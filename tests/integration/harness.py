@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from twisted.trial.unittest import TestCase
 
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
-from tests.support import broker
+from tests.support.broker import fresh_vhost
 
 from .program import Program, until
 from .worker import Worker
 
 TOKEN = "MTIzNDU2Nzg5.secret-of-this-test.neverInAnyLog"
 ALL_INTENTS = 53608447
+NAMES = ("READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "MESSAGE_CREATE", "TEST")
+"""The events a worker binds by, unless a test says otherwise; TEST is no event of Discord's."""
 
 
 class WorldTestCase(TestCase):
@@ -37,7 +40,8 @@ class WorldTestCase(TestCase):
         self.programs: list[Program] = []
         self.workers: list[Worker] = []
         self.simulators: list[Simulator] = []
-        self.amqp = await broker.fresh_vhost(self)
+        self.vhost = await fresh_vhost(self)
+        self.amqp = self.vhost.uri
 
     async def simulator(self, **options: Any) -> Simulator:
         """Start a Discord; options are those of :class:`SimulatorOptions`."""
@@ -66,11 +70,27 @@ class WorldTestCase(TestCase):
         self.programs.append(program)
         return program
 
-    async def worker(self) -> Worker:
-        """Connect a bot's worker."""
+    async def worker(self, *clusters: int, names: Iterable[str] = NAMES) -> Worker:
+        """Connect a bot's worker, bound to these clusters' exchanges by these names."""
         worker = await Worker.connect(self.reactor, self.amqp)
         self.workers.append(worker)
+        for cluster in clusters:
+            await worker.bind(cluster, names)
         return worker
+
+    async def up(
+        self, *, shards: int = 1, settings: Mapping[str, object] | None = None, **options: Any
+    ) -> tuple[Simulator, Program, Worker]:
+        """A simulator, rateway with every shard active, and a worker bound to cluster 1 before the first event."""
+        simulator = await self.simulator(shards=shards, **options)
+        worker = await self.worker(1)
+        program = self.rateway(simulator, **(settings or {}))
+        await self.all_active(simulator, shards)
+        return simulator, program, worker
+
+    async def all_active(self, simulator: Simulator, shards: int, timeout: float = 60.0) -> None:
+        """Wait until Discord sends events to each of the shards."""
+        await self.until(lambda: simulator.connected_shards() == set(range(shards)), f"{shards} active shards", timeout)
 
     async def until(self, met: Any, what: str, timeout: float = 30.0) -> None:
         """Wait for a condition; on failure, show what rateway said."""

@@ -1,0 +1,61 @@
+"""Who may identify, and when (acceptance criteria 25-28; plans of shards)."""
+
+from __future__ import annotations
+
+import itertools
+
+from rateway.simulator.behaviour import Behaviour
+
+from .harness import WorldTestCase
+
+WINDOW = 5.0
+
+
+class IdentifyTests(WorldTestCase):
+    """Permits for the whole fleet."""
+
+    timeout = 120
+
+    async def test_criterion_25_one_by_one(self) -> None:
+        """max_concurrency 1, four shards: 0 to 3 in order, at least 5 s apart."""
+        simulator = await self.simulator(shards=4)
+        self.rateway(simulator, SHARDS_PER_CLUSTER=2, PROCESSES=2)
+        await self.all_active(simulator, 4)
+        self.assertEqual([identify.shard for identify in simulator.identifies], [0, 1, 2, 3])
+        times = [identify.at for identify in simulator.identifies]
+        self.assertTrue(all(later - earlier >= WINDOW for earlier, later in itertools.pairwise(times)), times)
+
+    async def test_criterion_26_sixteen_at_once(self) -> None:
+        """max_concurrency 16, 16 recommended + 3 extra make 32 shards: 0 to 15 first, one per key and 5 s."""
+        simulator = await self.simulator(shards=16, max_concurrency=16, guilds=64, members=2)
+        program = self.rateway(simulator, EXTRA_SHARDS=3, PROCESSES=2)
+        await self.all_active(simulator, 32)
+        self.assertEqual({identify.total for identify in simulator.identifies}, {32})
+        shards = [identify.shard for identify in simulator.identifies]
+        self.assertEqual((sorted(shards[:16]), sorted(shards[16:])), (list(range(16)), list(range(16, 32))))
+        by_key: dict[int, list[float]] = {}
+        for identify in simulator.identifies:
+            by_key.setdefault(identify.shard % 16, []).append(identify.at)
+        self.assertTrue(all(second - first >= WINDOW for first, second in by_key.values()), by_key)
+        self.assertTrue(program.said("32 shards"), program.text)
+
+    async def test_criterion_27_allowance_too_small(self) -> None:
+        """Two IDENTIFYs are left and four shards wait: not more than two are used, and the log says what it waits for."""
+        simulator = await self.simulator(shards=4, session_total=1000, session_remaining=2, reset_after=3600.0)
+        program = self.rateway(simulator)
+        await self.until(lambda: program.said("allowance") or program.said("IDENTIFY"), "a word about the allowance")
+        self.assertLessEqual(len(simulator.identifies), 2)
+
+    async def test_criterion_28_drop_after_ready(self) -> None:
+        """A connection that drops after each READY, its session too: IDENTIFYs grow rare, the session is not burnt."""
+        simulator = await self.simulator(identify_window=0.5)
+        simulator.behave(Behaviour(after=4003))
+        program = self.rateway(simulator)
+        await self.until(lambda: len(simulator.identifies) >= 4, "four IDENTIFYs", 60)
+        await self.until(lambda: program.said("identif") and program.said("wait"), "a word about the breaker")
+        gaps = [
+            later.at - earlier.at
+            for earlier, later in zip(simulator.identifies, simulator.identifies[1:], strict=False)
+        ]
+        self.assertTrue(all(gap >= WINDOW for gap in gaps), gaps)
+        self.assertLessEqual(len(simulator.identifies), 5)
