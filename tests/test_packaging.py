@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
+from attrs import frozen
 from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
@@ -55,35 +57,39 @@ class PluginTests(SynchronousTestCase):
             self.assertTrue(verifyObject(IServiceMaker, makers[name]))
 
 
+@frozen
+class _Installed:
+    """The wheel, and the programs of the environment it is installed in."""
+
+    wheel: Path
+    programs: Path
+
+
+@cache
+def _installed() -> _Installed:
+    """Built and installed once in a process, for it takes its time; removed with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="rateway-wheel-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # Built from a copy, so that nothing left over from an earlier build can slip in.
+    left_over = shutil.ignore_patterns(".*", "_trial_temp*", "build", "dist", "*.egg-info", "__pycache__")
+    source = shutil.copytree(_ROOT, folder / "source", ignore=left_over)
+    _make(sys.executable, "-m", "build", "--wheel", "--outdir", folder / "dist", source)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    _make(sys.executable, "-m", "venv", folder / "venv")
+    programs = folder / "venv" / "bin"
+    _make(programs / "python", "-m", "pip", "install", "--quiet", wheel)
+    return _Installed(wheel, programs)
+
+
 class WheelTests(SynchronousTestCase):
     """The wheel, built from the checkout, and installed where the checkout is unknown."""
 
-    folder: ClassVar[Path]
-    wheel: ClassVar[Path]
-    bin: ClassVar[Path]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.folder = Path(tempfile.mkdtemp(prefix="rateway-wheel-"))
-        # Built from a copy, so that nothing left over from an earlier build can slip in.
-        source = cls.folder / "source"
-        shutil.copytree(
-            _ROOT,
-            source,
-            ignore=shutil.ignore_patterns(".*", "_trial_temp*", "build", "dist", "*.egg-info", "__pycache__"),
-        )
-        _make(sys.executable, "-m", "build", "--wheel", "--outdir", cls.folder / "dist", source)
-        (cls.wheel,) = (cls.folder / "dist").glob("*.whl")
-        _make(sys.executable, "-m", "venv", cls.folder / "venv")
-        cls.bin = cls.folder / "venv" / "bin"
-        _make(cls.bin / "python", "-m", "pip", "install", "--quiet", cls.wheel)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        shutil.rmtree(cls.folder, ignore_errors=True)
-
     def setUp(self) -> None:
-        self.elsewhere = Path(tempfile.mkdtemp(dir=self.folder))
+        installed = _installed()
+        self.wheel = installed.wheel
+        self.bin = installed.programs
+        self.elsewhere = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.elsewhere)
 
     def in_venv(self, program: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment's in a folder of the test's."""

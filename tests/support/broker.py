@@ -5,8 +5,8 @@ without these, each test process starts one when it is first asked for, and ends
 apart by a vhost of their own::
 
     async def test_something(self) -> None:
-        vhost = await fresh_vhost(self)
-        ... vhost.uri ...
+        uri = await fresh_vhost(self)  # for AMQP_URI
+        vhost = vhost_of(uri)  # what the broker says of it
 
 A test that stops, kills or restarts its broker takes a :class:`PrivateBroker`, about 6 s for each start.
 """
@@ -25,7 +25,7 @@ import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pika
 from twisted.internet.defer import Deferred
@@ -203,8 +203,8 @@ class _SharedBroker:
 _shared = _SharedBroker()
 
 
-async def fresh_vhost(case: TestCase) -> Vhost:
-    """A new vhost on the run's broker, deleted after the test."""
+async def fresh_vhost(case: TestCase) -> str:
+    """A new vhost on the run's broker, as the URI of it; deleted after the test."""
     # Not in a thread: a start happens once in a process, and two tests must not both begin it.
     node = _shared.node()
     vhost = Vhost(node.uri, node.api, f"test-{uuid.uuid4().hex[:12]}")
@@ -212,4 +212,10 @@ async def fresh_vhost(case: TestCase) -> Vhost:
     case.addCleanup(vhost.delete)
     grants = {"configure": ".*", "write": ".*", "read": ".*"}
     await deferToThread(node.api.call, "PUT", "permissions", vhost.name, node.api.user, body=grants)
-    return vhost
+    return vhost.uri
+
+
+def vhost_of(uri: str) -> Vhost:
+    """What the run's broker says of a vhost of :func:`fresh_vhost`."""
+    node = _shared.node()
+    return Vhost(node.uri, node.api, unquote(uri.rpartition("/")[2]))

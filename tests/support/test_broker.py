@@ -9,7 +9,7 @@ from pika.exceptions import AMQPError
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from .broker import PrivateBroker, Vhost, fresh_vhost
+from .broker import PrivateBroker, Vhost, fresh_vhost, vhost_of
 from .waiting import eventually
 
 
@@ -29,7 +29,7 @@ class FreshVhostTests(TestCase):
 
     async def test_tells_what_is_declared(self) -> None:
         """Exchanges, queues, bindings and depths are read back as a client declared them."""
-        vhost = await fresh_vhost(self)
+        vhost = vhost_of(await fresh_vhost(self))
         await deferToThread(_publish, vhost)
         exchange = await vhost.exchange("events")
         assert exchange is not None
@@ -42,13 +42,13 @@ class FreshVhostTests(TestCase):
 
     async def test_apart(self) -> None:
         """What one vhost holds, another doesn't."""
-        one, other = await fresh_vhost(self), await fresh_vhost(self)
+        one, other = vhost_of(await fresh_vhost(self)), vhost_of(await fresh_vhost(self))
         await deferToThread(_publish, one)
         self.assertEqual(await other.queues(), set())
 
     async def test_closes_connections(self) -> None:
         """A client whose connection the broker closes finds it closed."""
-        vhost = await fresh_vhost(self)
+        vhost = vhost_of(await fresh_vhost(self))
         connection = await deferToThread(pika.BlockingConnection, pika.URLParameters(vhost.uri))
         await eventually(vhost.connections, what="the connection is listed")
         self.assertEqual(await vhost.close_connections(), 1)
