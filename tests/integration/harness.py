@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
-from tests.support.broker import fresh_vhost
+from tests.support.broker import fresh_vhost, vhost_of
 
 from .program import Program, until
 from .worker import Worker
@@ -40,8 +40,8 @@ class WorldTestCase(TestCase):
         self.programs: list[Program] = []
         self.workers: list[Worker] = []
         self.simulators: list[Simulator] = []
-        self.vhost = await fresh_vhost(self)
-        self.amqp = self.vhost.uri
+        self.amqp = await fresh_vhost(self)
+        self.vhost = vhost_of(self.amqp)
 
     async def simulator(self, **options: Any) -> Simulator:
         """Start a Discord; options are those of :class:`SimulatorOptions`."""
