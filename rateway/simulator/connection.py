@@ -134,8 +134,9 @@ class Connection:
         self.record.client_code = code
         journal = self.hub.journal
         journal.keep("closes", journal.closes, ClientClose(self.number, self.shard, code, reason, self.hub.now()))
-        if self.session is not None and code in (1000, 1001):
-            self.hub.waste(self.session, f"closed with {code}")
+        session = self.session
+        if session is not None and code in (1000, 1001) and self.hub.sessions.find(session.id, self.hub.now()):
+            self.hub.waste(session, f"closed with {code}")
 
     def lost(self) -> None:
         """The TCP connection is gone."""
@@ -177,6 +178,14 @@ class Connection:
         """The client broke a rule: record it, and close as Discord does."""
         self.hub.breach(rule, self.shard, detail)
         self.close(code, reason)
+
+    def invalidate(self, resumable: bool) -> None:
+        """Op 9: the client may RESUME or IDENTIFY anew, on this connection or on another."""
+        if self.session is not None and not resumable:
+            self.hub.sessions.end(self.session)
+        self.detach()
+        self.identified = False
+        self.control(9, resumable)
 
     def drop(self, how: Drop) -> None:
         """End the TCP connection without a close frame."""

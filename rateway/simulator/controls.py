@@ -92,10 +92,7 @@ class Controls:
 
     def invalidate(self, shard: int, *, resumable: bool) -> None:
         """Op 9; without ``resumable`` the session is over."""
-        connection = self.connection(shard)
-        connection.control(9, resumable)
-        if not resumable and connection.session is not None:
-            self.hub.sessions.end(connection.session)
+        self.connection(shard).invalidate(resumable)
 
     # --- ends
 

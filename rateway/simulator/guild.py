@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from random import Random
 
 from attrs import Factory, define
 
@@ -60,7 +61,7 @@ class Guild:
     """A guild of the world; the collections are keyed by id, users and members by the user's id.
 
     :ivar unavailable: in outage: the gateway shows it as GUILD_DELETE with ``unavailable``.
-    :ivar recent: the last messages, oldest first, for traffic that refers to them.
+    :ivar recent: the last messages, oldest first, for traffic that refers to them; ``reactions`` likewise.
     """
 
     id: int
@@ -80,10 +81,33 @@ class Guild:
     scheduled_events: dict[int, Json] = Factory(dict)
     sounds: dict[int, Json] = Factory(dict)
     recent: deque[Json] = Factory(lambda: deque(maxlen=50))
+    reactions: deque[Json] = Factory(lambda: deque(maxlen=50))
+    _people: list[int] = Factory(list)
+    _places: dict[int, int] = Factory(dict)
 
     @property
     def member_count(self) -> int:
         return len(self.members)
+
+    def add_member(self, id: int, member: Json) -> None:
+        self.members[id] = member
+        if id != self.bot_id and id not in self._places:
+            self._places[id] = len(self._people)
+            self._people.append(id)
+
+    def remove_member(self, id: int) -> Json:
+        """Take the member out, with presence and voice state."""
+        place = self._places.pop(id)
+        last = self._people.pop()
+        if last != id:
+            self._people[place], self._places[last] = last, place
+        self.presences.pop(id, None)
+        self.voice_states.pop(id, None)
+        return self.members.pop(id)
+
+    def somebody(self, random: Random) -> int | None:
+        """A member other than the bot; None when there is none."""
+        return random.choice(self._people) if self._people else None
 
     def text_channels(self) -> list[int]:
         """Channels with messages that the bot may see."""

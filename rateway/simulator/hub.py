@@ -125,7 +125,7 @@ class Hub:
         """
         now = self.now()
         whole = bare = b""
-        for total in self.sessions.totals():
+        for total in tuple(self.sessions.totals()):
             shard = 0 if guild_id is None else shard_of(guild_id, total)
             for session in self.sessions.at(shard, total, now):
                 intents = session.asked.intents
@@ -158,7 +158,7 @@ class Hub:
         now = self.now()
         return [
             session
-            for total in self.sessions.totals()
+            for total in tuple(self.sessions.totals())
             for session in self.sessions.at(shard_of(guild_id, total), total, now)
         ]
 

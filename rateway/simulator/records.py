@@ -184,11 +184,15 @@ class Journal:
     def keep(self, kind: str, log: list[T], record: T) -> T:
         """Add a record to its log, forgetting the oldest half of one that is full, and tell who waits."""
         log.append(record)
-        self.totals[kind] = self.totals.get(kind, 0) + 1
         if self.limit and len(log) > self.limit:
             del log[: self.limit // 2]
-        self.happened()
+        self.count(kind)
         return record
+
+    def count(self, kind: str) -> None:
+        """One more of a kind of which no record is kept."""
+        self.totals[kind] = self.totals.get(kind, 0) + 1
+        self.happened()
 
     def happened(self) -> None:
         """Something changed: try the predicates of those who wait."""

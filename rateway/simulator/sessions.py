@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import Factory, define, field
@@ -89,6 +89,7 @@ class Sessions:
     replay_age: float
     _by_id: dict[str, GatewaySession] = Factory(dict)
     _by_place: dict[tuple[int, int], list[GatewaySession]] = Factory(dict)
+    _totals: Counter[int] = Factory(Counter)
 
     def __iter__(self) -> Iterator[GatewaySession]:
         return iter(tuple(self._by_id.values()))
@@ -96,13 +97,14 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def totals(self) -> set[int]:
+    def totals(self) -> Collection[int]:
         """The shard counts in use: usually one, several while a fleet is being rescaled."""
-        return {total for _, total in self._by_place}
+        return self._totals
 
     def start(self, id: str, asked: Asked) -> GatewaySession:
         session = GatewaySession(id, asked, deque(maxlen=self.replay_limit), self.replay_age)
         self._by_id[id] = session
+        self._totals[asked.total] += 1
         self._by_place.setdefault((asked.shard, asked.total), []).append(session)
         return session
 
@@ -110,6 +112,9 @@ class Sessions:
         """It can't be resumed any more."""
         if self._by_id.pop(session.id, None) is None:
             return
+        self._totals[session.total] -= 1
+        if not self._totals[session.total]:
+            del self._totals[session.total]
         place = (session.shard, session.total)
         self._by_place[place].remove(session)
         if not self._by_place[place]:
@@ -125,9 +130,10 @@ class Sessions:
     def at(self, shard: int, total: int, now: float) -> list[GatewaySession]:
         """The sessions of a place; those away for too long are ended on the way."""
         found = self._by_place.get((shard, total), [])
-        for session in [session for session in found if session.is_over(now)]:
+        over = [session for session in found if session.is_over(now)]
+        for session in over:
             self.end(session)
-        return list(self._by_place.get((shard, total), ()))
+        return found.copy()
 
     def of_shard(self, shard: int, now: float) -> list[GatewaySession]:
         """The sessions of a shard number, whatever their total; oldest first."""

@@ -81,6 +81,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -193,7 +194,10 @@ class Simulator(Controls):
             await maybeDeferred(port.stopListening)
         for connection in tuple(self.hub.connections.values()):
             connection.drop("rst")
+        for transport in tuple(self.rest.transports):
+            transport.abortConnection()
         await self.until(lambda: not self.hub.connections, 5.0, "all connections ended")
+        await deferLater(self._reactor, 0)
         self.hub.cancel_calls()
 
     # --- addresses

@@ -139,7 +139,7 @@ class GatewayResource(Resource):
         if behaviour.handshake == "accept":
             return WebSocketResource(_Builder(self._hub, self._factory, behaviour)).render(request)
         self.log.info("a connection to {host} is met by {what}", host=host, what=behaviour.handshake)
-        self._hub.journal.keep("refused", [], None)
+        self._hub.journal.count("refused")
         transport: Any = request.channel.transport
         if behaviour.handshake == "rst":
             transport.abortConnection()

@@ -57,6 +57,10 @@ class World:
         self._new_users += 1
         return self._make_user(self._new_users)
 
+    def anybody(self) -> int:
+        """Somebody who was there from the beginning; the bot in a world without people."""
+        return self.random.choice(self._pool) if self._pool else BOT_ID
+
     def guilds_of(self, shard: int, total: int) -> list[Guild]:
         """The guilds a shard owns, in order of their ids."""
         return [guild for id, guild in sorted(self.guilds.items()) if shard_of(id, total) == shard]
@@ -111,15 +115,13 @@ class World:
         random = self.random
         own_roles = [id for id, role in guild.roles.items() if role["name"] == "rateway-bot"]
         given_roles = [str(id) for id, role in guild.roles.items() if not role["managed"] and id != guild.id]
-        guild.members[BOT_ID] = payloads.member(self.bot, joined_at=EPOCH, roles=tuple(map(str, own_roles)))
+        guild.add_member(BOT_ID, payloads.member(self.bot, joined_at=EPOCH, roles=tuple(map(str, own_roles))))
         for id in chosen:
             user = self.users[id]
-            guild.members[id] = payloads.member(
-                user,
-                joined_at=EPOCH - random.randrange(100_000_000),
-                nick=user["username"][:3].title() if random.random() < 0.2 else None,
-                roles=tuple(random.sample(given_roles, random.randrange(len(given_roles) + 1))),
-            )
+            nick = user["username"][:3].title() if random.random() < 0.2 else None
+            roles = tuple(random.sample(given_roles, random.randrange(len(given_roles) + 1)))
+            joined_at = EPOCH - random.randrange(100_000_000)
+            guild.add_member(id, payloads.member(user, joined_at=joined_at, nick=nick, roles=roles))
             if random.random() < 0.4:
                 guild.presences[id] = payloads.presence(user["id"], random.choice(_STATUSES))
             if random.random() < 0.1:
