@@ -22,18 +22,17 @@ class Speaker:
     :ivar budget: what the connection may still send.
     """
 
-    _reactor: IReactorTime
+    _clock: IReactorTime
     _connection: GatewayConnection
     _seq: Callable[[], int | None]
     _dead: Callable[[], None]
     pulse: Heartbeat
     budget: SendBudget
     _timer: IDelayedCall | None = field(default=None, init=False)
-    _last_look: bool = field(default=False, init=False)
 
     def begin(self) -> None:
-        """Wait for the first heartbeat's time."""
-        self._wait(self.pulse.due - self._reactor.seconds())
+        """Wait for the next heartbeat's time."""
+        self._timer = self._clock.callLater(max(self.pulse.due - self._clock.seconds(), 0), self._tick)
 
     def end(self) -> None:
         """Say nothing more."""
@@ -41,31 +40,24 @@ class Speaker:
             self._timer.cancel()
 
     def say(self, payload: bytes) -> None:
-        """Write IDENTIFY or RESUME."""
+        """Write IDENTIFY, RESUME, or a command that is booked already."""
         self._connection.send(payload)
-        self.budget.sent(self._reactor.seconds())
+
+    def book(self) -> None:
+        """Count what was said against the budget."""
+        self.budget.sent(self._clock.seconds())
 
     def answer(self) -> None:
         """Write the heartbeat that op 1 asks for; the regular ones keep their time."""
-        now = self._reactor.seconds()
-        if self.budget.may_answer(now):
-            self._connection.send(heartbeat(self._seq()))
-            self.budget.sent(now)
+        if self.budget.may_answer(self._clock.seconds()):
+            self.say(heartbeat(self._seq()))
+            self.book()
 
     def _tick(self) -> None:
-        beat = self.pulse.tick(self._reactor.seconds())
+        beat = self.pulse.tick(self._clock.seconds())
         if beat is Beat.DEAD:
-            # The ACK may lie in the socket, unread while this process was busy: read once more before judging.
-            if self._last_look:
-                self._dead()
-            else:
-                self._last_look = True
-                self._wait(0)
+            self._dead()
             return
-        self._last_look = False
         if beat is Beat.SEND:
-            self._connection.send(heartbeat(self._seq()))
-        self._wait(self.pulse.due - self._reactor.seconds())
-
-    def _wait(self, delay: float) -> None:
-        self._timer = self._reactor.callLater(max(delay, 0), self._tick)
+            self.say(heartbeat(self._seq()))
+        self.begin()
