@@ -59,8 +59,9 @@ class PluginTests(SynchronousTestCase):
 
 @frozen
 class _Installed:
-    """The wheel, and the programs of the environment it is installed in."""
+    """The wheel, what it was built from, and the programs of the environment it is installed in."""
 
+    source: Path
     wheel: Path
     programs: Path
 
@@ -78,7 +79,7 @@ def _installed() -> _Installed:
     _make(sys.executable, "-m", "venv", folder / "venv")
     programs = folder / "venv" / "bin"
     _make(programs / "python", "-m", "pip", "install", "--quiet", wheel)
-    return _Installed(wheel, programs)
+    return _Installed(source, wheel, programs)
 
 
 class WheelTests(SynchronousTestCase):
@@ -86,6 +87,7 @@ class WheelTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         installed = _installed()
+        self.source = installed.source
         self.wheel = installed.wheel
         self.bin = installed.programs
         self.elsewhere = Path(tempfile.mkdtemp())
@@ -115,8 +117,8 @@ class WheelTests(SynchronousTestCase):
     def test_every_module(self) -> None:
         """Every module and data file of the checkout's package is in it."""
         sources = {
-            str(path.relative_to(_ROOT))
-            for path in (_ROOT / "rateway").rglob("*")
+            str(path.relative_to(self.source))
+            for path in (self.source / "rateway").rglob("*")
             if path.suffix in (".py", ".xml", ".typed") and path.is_file()
         }
         self.assertEqual(sources - set(zipfile.ZipFile(self.wheel).namelist()), set())
