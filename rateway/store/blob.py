@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -71,7 +71,7 @@ def is_object(value: Raw) -> bool:
     return bytes(value)[:1] == b"{"
 
 
-def merge(old: bytes, new: Mapping[str, Raw]) -> bytes:
+def merge(old: bytes, new: Fields) -> bytes:
     """The object with the new fields over its own; fields the new has not keep their value."""
     return encode(fields(old) | new)
 

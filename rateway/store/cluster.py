@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from ..model.dispatch import Dispatch
-from ..model.session import Session
-from .sessions import Resumable
+import lmdb
+import msgspec
+from twisted.logger import Logger
+
+from rateway.errors import ConfigError
+
+from . import keys, trust
+from .batch import Batch, is_idle, write_batch, write_sessions
+from .environment import INITIAL_SIZE, Environment
+from .failures import Failures
+from .kinds import Kept, what_is_kept
+from .lock import FolderLock
+from .opening import NOTE, Opened, open_entities, read_sessions, take
+from .sessions import Resumable, SessionRecord
+from .transaction import TransactionReader
+from .updates.table import UPDATES
+from .view import Update
 
 __all__ = ["ClusterStore", "Resumable"]
 
+T = TypeVar("T")
+
+_READERS_EVERY = 60.0
+_IDLE_EVENTS = 1024
+"""Events without effect after which the cursor is written all the same."""
+
 
 class ClusterStore:
-    """The cluster's cache, session records and cursors, changed by one process alone.
+    """The cluster's cache, session records and cursors, changed by one process alone. Begin with :meth:`open`.
 
-    :ivar failures: events whose effect could not be computed or written since the store was opened.
+    :ivar environment: what the process's own queries read.
+    :ivar stopped: whether writing ended, for lack of room or by damage: events flow on, nothing is cached any more.
     """
 
-    failures: int = 0
+    _log = Logger()
+
+    def __init__(self, folder: Path, lock: FolderLock, record: trust.Record, kept: Kept, opened: Opened) -> None:
+        self.environment: Environment = opened.environment
+        self.stopped = False
+        self._folder = folder
+        self._lock = lock
+        self._record = record
+        self._kept = kept
+        self._updates: Mapping[str, Update] = UPDATES if record.cache else {}
+        self._sessions: dict[int, SessionRecord] = {}
+        self._failures = Failures()
+        self._idle_events = 0
+        self._closed = False
+        self._readers_checked = time.monotonic()
+        self._sessions = self._transact(lambda transaction: self._prepare(transaction, opened.carried)) or {}
+
+    @property
+    def failures(self) -> int:
+        """Events whose effect could not be computed since the store was opened."""
+        return self._failures.count
 
     @classmethod
     def open(
@@ -31,6 +74,8 @@ class ClusterStore:
         cache: bool,
         kinds: frozenset[str] | None,
         messages_per_channel: int,
+        boot_id: str | None = None,
+        initial_size: int = INITIAL_SIZE,
     ) -> ClusterStore:
         """Open the cluster's folder, and take its lock.
 
@@ -39,31 +84,146 @@ class ClusterStore:
         :param folder: made with mode 0700 if it isn't there.
         :param cache: whether entities are kept; session records always are.
         :param kinds: the kinds of entities kept, as in CACHE_ENTITIES; ``None`` for all.
+        :param boot_id: of the machine's present boot, if not to be asked for.
+        :param initial_size: of the map, in bytes.
         :raises ConfigError: if another process holds the folder, or it lies where a store can't.
         """
-        raise NotImplementedError
+        record = trust.Record(
+            version=trust.VERSION,
+            boot_id=trust.boot_id() if boot_id is None else boot_id,
+            clean=False,
+            total=total,
+            first_shard=shards.start,
+            shard_count=len(shards),
+            intents=int(intents),
+            cache=cache,
+            kinds=None if kinds is None else sorted(kinds),
+        )
+        wanted = kinds if cache else frozenset()
+        kept = what_is_kept(wanted, intents=intents, messages_per_channel=messages_per_channel, total=total)
+        lock = take(folder)
+        try:
+            return cls(folder, lock, record, kept, open_entities(folder, record, initial_size))
+        except OSError as error:
+            lock.release()
+            raise ConfigError(f"STATE_DIR: the store in {folder} can't be opened: {error.strerror or error}") from error
+        except BaseException:
+            lock.release()
+            raise
 
     def sessions(self) -> dict[int, Resumable]:
         """The sessions that may be resumed, by shard; nothing of a shard whose resume would leave the cache wrong."""
-        raise NotImplementedError
+        found = {shard: record.resumable(cache=self._record.cache) for shard, record in self._sessions.items()}
+        return {shard: resumable for shard, resumable in found.items() if resumable is not None}
 
-    def apply(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> None:
+    def apply(self, batch: Batch, kept: Mapping[int, tuple[str, int]]) -> None:
         """Put a batch's effects, its sessions and the cursors into the store, in one transaction. Never raises.
 
         An event at or below its session's ``applied`` cursor changes nothing. One that fails to compute changes
         nothing either: its guild is marked stale, it is logged and counted, and the others are applied.
 
+        Where no event has an effect, the cursor may be written with a later batch: hearing them again harms nothing.
+
         :param batch: of each read: the shard, the session after the last event, the events.
         :param kept: shard → session id and the sequence below which every event is kept by the broker.
         """
-        raise NotImplementedError
+        if self.stopped or self._closed:
+            return
+        if not kept and self._pass_over(batch):
+            return
+        self._idle_events = 0
+        outcome = self._transact(
+            lambda transaction: write_batch(
+                transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+            )
+        )
+        if outcome is not None:
+            self._sessions.update(outcome.sessions)
+            if outcome.failed:
+                self._failures.report(outcome.failed)
+        if time.monotonic() - self._readers_checked >= _READERS_EVERY:
+            self.check_readers()
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the shard's session: never offer it again. Never raises."""
-        raise NotImplementedError
+        if self._sessions.pop(shard_id, None) is not None and not (self.stopped or self._closed):
+            self._transact(lambda transaction: transaction.delete(keys.session(shard_id)))
+
+    def check_readers(self) -> None:
+        """To be called when a process that read the store died; otherwise it is done once a minute. Never raises."""
+        self._readers_checked = time.monotonic()
+        if not self._closed:
+            try:
+                self.environment.check_readers()
+            except lmdb.Error as error:
+                self._log.warn("checking the readers of {folder} failed: {error}", folder=self._folder, error=error)
 
     def close(self) -> None:
         """Write all to disk, mark the store clean, release the lock. Closing twice is closing once."""
-        raise NotImplementedError
+        if self._closed:
+            return
+        if not self.stopped:
+            self._transact(lambda transaction: write_sessions(transaction, self._sessions))
+        self._closed = True
+        try:
+            self.environment.sync()
+            if not self.stopped:
+                trust.write(self._folder / NOTE, msgspec.structs.replace(self._record, clean=True))
+        except (OSError, lmdb.Error) as error:
+            self._log.error("the store in {folder} was not closed in order: {error}", folder=self._folder, error=error)
+        finally:
+            self.environment.close()
+            self._lock.release()
+
+    def _prepare(
+        self, transaction: lmdb.Transaction[bytes], carried: Mapping[int, SessionRecord]
+    ) -> dict[int, SessionRecord]:
+        """Say what is kept here, take in the sessions, and drop the messages if none are kept any more."""
+        reader = TransactionReader(transaction)
+        transaction.put(keys.META, msgspec.json.encode(sorted(self._kept.names)))
+        write_sessions(transaction, carried)
+        if not self._kept.messages:
+            for prefix in keys.ALL_MESSAGES:
+                for key in [key for key, _ in reader.items(prefix)]:
+                    transaction.delete(key)
+        return read_sessions(reader)
+
+    def _pass_over(self, batch: Batch) -> bool:
+        """If no event of the batch has an effect, move the cursors in memory alone."""
+        if self._idle_events > _IDLE_EVENTS or not is_idle(batch, self._updates, self._sessions):
+            return False
+        for shard, _, dispatches in batch:
+            if dispatches:
+                record = self._sessions[shard]
+                record.applied = max(record.applied, dispatches[-1][0])
+                self._idle_events += len(dispatches)
+        return True
+
+    def _transact(self, work: Callable[[lmdb.Transaction[bytes]], T]) -> T | None:
+        """Do the work in a transaction; if the map is full, grow it and do the work again.
+
+        What can't be mended stops the store, and gives ``None``.
+        """
+        while True:
+            try:
+                with self.environment.writing() as transaction:
+                    return work(transaction)
+            except lmdb.MapFullError:
+                try:
+                    self.environment.grow()
+                except OSError as error:
+                    self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
+                    return None
+            except Exception as error:
+                self._log.failure("writing the store in {folder} failed", folder=self._folder)
+                (self._folder / NOTE).unlink(missing_ok=True)
+                self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
+                return None
+
+    def _stop(self, reason: str, error: object) -> None:
+        self.stopped = True
+        self._log.critical(
+            "the cache in {folder} is no longer kept up to date, though events flow on, for " + reason,
+            folder=self._folder,
+            error=error,
+        )

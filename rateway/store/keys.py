@@ -204,3 +204,7 @@ PRIVATE_AGES = b"x"
 def private_age(message_id: int, channel: int) -> bytes:
     """→ the other user's id or nothing: private channels in order of their last message."""
     return _two(b"x", message_id, channel)
+
+
+ALL_MESSAGES = (b"N", b"n")
+"""The prefixes of all messages, and of their counts."""

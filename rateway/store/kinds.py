@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from ..model.intents import Intent
+from rateway.model.intents import Intent
 
 KINDS: dict[str, int] = {
     "CurrentUser": 0,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import struct
 
-from ..model.session import Session
+from attrs import define, frozen
+
+from rateway.model.session import Session
+
+_cursors = struct.Struct(">?QQ")
 
 
 @frozen
@@ -19,3 +23,46 @@ class Resumable:
     session: Session
     applied: int
     kept: int
+
+
+@define
+class SessionRecord:
+    """A shard's session as the store has it.
+
+    :ivar complete: whether its READY was applied here, so that the store holds all the session said.
+    """
+
+    id: str
+    resume_url: str
+    complete: bool = False
+    applied: int = 0
+    kept: int = 0
+
+    def encode(self) -> bytes:
+        """The record's row."""
+        name = self.id.encode()
+        return (
+            _cursors.pack(self.complete, self.applied, self.kept)
+            + len(name).to_bytes(2, "big")
+            + name
+            + self.resume_url.encode()
+        )
+
+    @classmethod
+    def decode(cls, row: bytes) -> SessionRecord:
+        """The record of a row.
+
+        :raises ValueError: if it is none (``struct.error`` too).
+        """
+        complete, applied, kept = _cursors.unpack_from(row)
+        start = _cursors.size + 2
+        end = start + int.from_bytes(row[_cursors.size : start], "big")
+        return cls(row[start:end].decode(), row[end:].decode(), complete, applied, kept)
+
+    def resumable(self, *, cache: bool) -> Resumable | None:
+        """The session as a new process may resume it, if it may: never from the very beginning."""
+        if cache and not self.complete:
+            return None
+        applied = self.applied if cache else self.kept
+        seq = min(applied, self.kept)
+        return Resumable(Session(self.id, self.resume_url, seq), applied, self.kept) if seq > 0 else None

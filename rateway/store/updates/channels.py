@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..keys import CHANNELS, THREADS
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.view import Changes, View
+
 from . import purge
 from .whereabouts import guild_of, is_known
 
 
-class _Channel(blob.Struct, gc=False):
+class _Channel(Struct, gc=False):
     id: int
     guild_id: int | None = None
 
 
-class _Pins(blob.Struct, gc=False):
+class _Pins(Struct, gc=False):
     channel_id: int
     guild_id: int | None = None
     last_pin_timestamp: Raw = blob.NULL

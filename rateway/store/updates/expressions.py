@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob
-from ..keys import SOUNDS
-from ..view import Changes, View
+from rateway.store import blob
+from rateway.store.keys import SOUNDS
+from rateway.store.view import Changes, View
+
 from . import guilds, purge
 from .whereabouts import is_known
 
 
-class _OfGuild(blob.Struct, gc=False):
+class _OfGuild(Struct, gc=False):
     guild_id: int
 
 
-class _Sound(blob.Struct, gc=False):
+class _Sound(Struct, gc=False):
     sound_id: int
     guild_id: int
 
 
-class _Sounds(blob.Struct, gc=False):
+class _Sounds(Struct, gc=False):
     guild_id: int
     soundboard_sounds: list[Raw]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..keys import CHANNELS, EMOJIS, EVENTS, ROLES, SOUNDS, STAGES, STICKERS, THREADS, Table
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.keys import CHANNELS, EMOJIS, EVENTS, ROLES, SOUNDS, STAGES, STICKERS, THREADS, Table
+from rateway.store.view import Changes, View
+
 from . import people, presences, purge, threads, voice
 from .happenings import is_over
 from .whereabouts import is_known
@@ -31,7 +32,7 @@ COLLECTIONS = frozenset(
 """The fields of GUILD_CREATE that are entities of their own, and no part of the guild's answer."""
 
 
-class _Sound(blob.Struct, gc=False):
+class _Sound(Struct, gc=False):
     sound_id: int
 
 
@@ -78,7 +79,7 @@ def guild_create(d: bytes, view: View) -> Changes:
     if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
         events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
         purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
-    in_voice = voice.replace_all(view, out, guild, blob.items(fields.get("voice_states", blob.Raw(b"[]"))))
+    in_voice = voice.replace_all(view, out, guild, blob.items(fields.get("voice_states", Raw(b"[]"))))
     if "members" in fields and kept.people:
         _replace_members(view, out, guild, blob.items(fields["members"]), in_voice)
     if "presences" in fields and kept.presences:
@@ -127,7 +128,7 @@ def add_to_member_count(view: View, out: Changes, guild: int, more: int) -> None
         own = view.get(keys.guild(guild))
         count = None if own is None else blob.fields(own).get("member_count")
     if count is not None:
-        state["member_count"] = blob.Raw(b"%d" % max(0, blob.to_int(count) + more))
+        state["member_count"] = Raw(b"%d" % max(0, blob.to_int(count) + more))
         out[key] = blob.encode(state)
 
 

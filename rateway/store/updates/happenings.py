@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob
-from ..keys import EVENTS, STAGES
-from ..view import Changes, View
+from rateway.store import blob
+from rateway.store.keys import EVENTS, STAGES
+from rateway.store.view import Changes, View
+
 from . import purge
 from .whereabouts import is_known
 
@@ -14,16 +15,16 @@ _OVER = (3, 4)
 """Completed, canceled."""
 
 
-class _Thing(blob.Struct, gc=False):
+class _Thing(Struct, gc=False):
     id: int
     guild_id: int
 
 
-class _Status(blob.Struct, gc=False):
+class _Status(Struct, gc=False):
     status: int = 0
 
 
-class _Subscriber(blob.Struct, gc=False):
+class _Subscriber(Struct, gc=False):
     guild_scheduled_event_id: int
     guild_id: int
 
@@ -102,5 +103,5 @@ def _count(d: bytes, view: View, more: int) -> Changes:
     fields = blob.fields(old)
     if "user_count" not in fields:
         return {}
-    fields["user_count"] = blob.Raw(b"%d" % max(0, blob.to_int(fields["user_count"]) + more))
+    fields["user_count"] = Raw(b"%d" % max(0, blob.to_int(fields["user_count"]) + more))
     return {key: blob.encode(fields)}

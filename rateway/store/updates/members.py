@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from . import guilds, people, presences, purge
 from .whereabouts import is_known
 
 
-class _Member(blob.Struct, gc=False):
+class _Member(Struct, gc=False):
     guild_id: int
     user: Raw
 
 
-class _Chunk(blob.Struct, gc=False):
+class _Chunk(Struct, gc=False):
     guild_id: int
     members: list[Raw] = []
     presences: list[Raw] = []

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..keys import CHANNELS, THREADS
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.view import Changes, View
+
 from . import people, private
 from .whereabouts import ensure_known, guild_of
 
 _EPHEMERAL = 1 << 6
 
 
-class _Message(blob.Struct, gc=False):
+class _Message(Struct, gc=False):
     id: int
     channel_id: int
     guild_id: int | None = None
@@ -24,7 +25,7 @@ class _Message(blob.Struct, gc=False):
     channel_type: int | None = None
 
 
-class _Deleted(blob.Struct, gc=False):
+class _Deleted(Struct, gc=False):
     channel_id: int
     guild_id: int | None = None
     id: int | None = None

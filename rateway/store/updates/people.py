@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 from msgspec import Raw
 
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
 
 BOT = 0
 """The owner in the bot's own reference."""
@@ -24,7 +24,7 @@ def self_id(view: View) -> int | None:
 
 
 def is_maintained(view: View, guild: int, user: int) -> bool:
-    """Whether events will say what becomes of this member: of all by GUILD_MEMBERS, else of the bot and who is in voice."""
+    """Whether events will tell of this member: of everybody by GUILD_MEMBERS, else of the bot and who is in voice."""
     if view.kept.everybody:
         return True
     return user == self_id(view) or view.get(keys.voice_state(guild, user)) is not None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Raw
+import contextlib
 
-from .. import blob, keys
-from ..view import Changes, View
+import msgspec
+from msgspec import Raw, Struct
+
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from .whereabouts import is_known
 
-_OFFLINE = blob.Raw(b'"offline"')
+_OFFLINE = Raw(b'"offline"')
 _BARE = 32
 """Bytes of a user with an id and nothing else, at most."""
 
 
-class _Presence(blob.Struct, gc=False):
+class _Presence(Struct, gc=False):
     user: Raw
     guild_id: int | None = None
     status: Raw = blob.NULL
@@ -44,8 +47,10 @@ def presence_update(d: bytes, view: View) -> Changes:
 
 
 def put(view: View, out: Changes, guild: int, data: Raw) -> None:
-    """A presence that came inside of another event."""
-    if view.kept.presences:
+    """A presence that came inside of another event; if it can't be read, the event is none the worse."""
+    if not view.kept.presences:
+        return
+    with contextlib.suppress(msgspec.MsgspecError):
         presence = _presence(data)
         user = blob.id_of(presence.user).id
         out[keys.presence(guild, user)] = None if presence.status == _OFFLINE else bytes(data)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from . import people, purge
 
 LIMIT = 10_000

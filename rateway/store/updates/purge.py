@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .. import blob, keys
-from ..keys import CHANNELS, EVENTS, STAGES, TABLES, THREADS, Table
-from ..view import Changes, View
+from msgspec import Struct
+
+from rateway.store import blob, keys
+from rateway.store.keys import CHANNELS, EVENTS, STAGES, TABLES, THREADS, Table
+from rateway.store.view import Changes, View
+
 from . import people
 
 
-class _InChannel(blob.Struct, gc=False):
+class _InChannel(Struct, gc=False):
     channel_id: int | None = None
 
 
-class _Thread(blob.Struct, gc=False):
+class _Thread(Struct, gc=False):
     parent_id: int | None = None
 
 

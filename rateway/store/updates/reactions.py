@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from . import people
 from .whereabouts import is_known
 
 
-class _Emoji(blob.Struct, gc=False):
+class _Emoji(Struct, gc=False):
     id: int | None = None
     name: str | None = None
 
 
-class _Reaction(blob.Struct, gc=False):
+class _Reaction(Struct, gc=False):
     channel_id: int
     message_id: int
     user_id: int | None = None
@@ -28,7 +29,7 @@ class _Reaction(blob.Struct, gc=False):
     burst: bool = False
 
 
-class _Vote(blob.Struct, gc=False):
+class _Vote(Struct, gc=False):
     channel_id: int
     message_id: int
     user_id: int
@@ -38,7 +39,8 @@ class _Vote(blob.Struct, gc=False):
 _reaction = blob.decoder(_Reaction)
 _vote = blob.decoder(_Vote)
 _emoji = blob.decoder(_Emoji)
-_plain = blob.decoder(Any)  # type: ignore[arg-type]
+_plain = blob.decoder(Any)
+_reactions = blob.decoder(list[dict[str, Any]])
 
 
 def _identity(emoji: _Emoji) -> int | str | None:
@@ -127,7 +129,8 @@ def _change(view: View, event: _Reaction, change: Callable[[list[dict[str, Any]]
     if old is None:
         return {}
     fields = blob.fields(old)
-    reactions = _plain(fields.get("reactions", Raw(b"[]"))) or []
+    known = fields.get("reactions", blob.NULL)
+    reactions = [] if known == blob.NULL else _reactions(known)
     fields["reactions"] = Raw(blob.encode(change(reactions)))
     return {key: blob.encode(fields)}
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob
-from ..keys import ROLES
-from ..view import Changes, View
+from rateway.store import blob
+from rateway.store.keys import ROLES
+from rateway.store.view import Changes, View
+
 from . import purge
 from .whereabouts import is_known
 
 
-class _Role(blob.Struct, gc=False):
+class _Role(Struct, gc=False):
     guild_id: int
     role: Raw
 
 
-class _Deleted(blob.Struct, gc=False):
+class _Deleted(Struct, gc=False):
     guild_id: int
     role_id: int
 

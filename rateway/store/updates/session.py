@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from ...model.snowflake import shard_of
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.model.snowflake import shard_of
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from . import people, purge
 
 
-class _Listed(blob.Struct, gc=False):
+class _Listed(Struct, gc=False):
     id: int
 
 
-class _Ready(blob.Struct, gc=False):
+class _Ready(Struct, gc=False):
     user: Raw
     guilds: list[_Listed]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..view import Update
+from rateway.store.view import Update
+
 from . import (
     channels,
     expressions,

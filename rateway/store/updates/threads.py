@@ -5,11 +5,12 @@ Only active threads are kept: Discord never lists archived ones on the gateway, 
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..keys import CHANNELS, THREADS
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.view import Changes, View
+
 from . import people, presences, purge
 from .whereabouts import guild_of, is_known
 
@@ -17,11 +18,11 @@ _FORUMS = (15, 16)
 _PRIVATE_THREAD = 12
 
 
-class _Metadata(blob.Struct, gc=False):
+class _Metadata(Struct, gc=False):
     archived: bool = False
 
 
-class _Thread(blob.Struct, gc=False):
+class _Thread(Struct, gc=False):
     id: int
     guild_id: int | None = None
     parent_id: int | None = None
@@ -29,14 +30,14 @@ class _Thread(blob.Struct, gc=False):
     newly_created: bool = False
 
 
-class _Sync(blob.Struct, gc=False):
+class _Sync(Struct, gc=False):
     guild_id: int
     channel_ids: list[int] | None = None
     threads: list[Raw] = []
     members: list[Raw] = []
 
 
-class _Member(blob.Struct, gc=False):
+class _Member(Struct, gc=False):
     """A thread member; ``id`` is the thread's."""
 
     id: int
@@ -44,13 +45,13 @@ class _Member(blob.Struct, gc=False):
     guild_id: int | None = None
 
 
-class _Added(blob.Struct, gc=False):
+class _Added(Struct, gc=False):
     user_id: int
     member: Raw = blob.NULL
     presence: Raw = blob.NULL
 
 
-class _Members(blob.Struct, gc=False):
+class _Members(Struct, gc=False):
     id: int
     guild_id: int
     member_count: int | None = None
@@ -58,7 +59,7 @@ class _Members(blob.Struct, gc=False):
     removed_member_ids: list[int] = []
 
 
-class _Kind(blob.Struct, gc=False):
+class _Kind(Struct, gc=False):
     type: int = 0
 
 
@@ -165,7 +166,7 @@ def thread_members_update(d: bytes, view: View) -> Changes:
         return out
     if thread is not None and event.member_count is not None:
         key = keys.overlay(guild, event.id)
-        out[key] = blob.merge(view.get(key) or b"{}", {"member_count": blob.Raw(b"%d" % event.member_count)})
+        out[key] = blob.merge(view.get(key) or b"{}", {"member_count": Raw(b"%d" % event.member_count)})
     for raw in event.added_members:
         _add(view, out, guild, event.id, thread is not None, raw)
     own = people.self_id(view)

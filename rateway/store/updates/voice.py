@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from .. import blob, keys
-from ..view import Changes, View
+from rateway.store import blob, keys
+from rateway.store.view import Changes, View
+
 from . import people, purge
 from .whereabouts import is_known
 
 
-class _VoiceState(blob.Struct, gc=False):
+class _VoiceState(Struct, gc=False):
     user_id: int
     channel_id: int | None = None
     guild_id: int | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import keys
-from ..keys import CHANNELS, THREADS
-from ..view import Changes, View
+from rateway.store import keys
+from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.view import Changes, View
 
 
 def is_known(view: View, guild: int) -> bool:

@@ -1,0 +1,110 @@
+"""One batch of events into one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import lmdb
+from attrs import evolve, field, frozen
+
+from rateway.model.dispatch import Dispatch
+from rateway.model.session import Session
+
+from . import keys
+from .failures import Failed, stale
+from .kinds import Kept
+from .sessions import SessionRecord
+from .transaction import TransactionView, carry_out
+from .view import Update
+
+Batch: TypeAlias = Sequence[tuple[int, Session, Sequence[Dispatch]]]
+Sessions: TypeAlias = Mapping[int, SessionRecord]
+
+
+@frozen
+class Outcome:
+    """What a batch came to: true once its transaction is committed."""
+
+    sessions: dict[int, SessionRecord] = field(factory=dict)
+    failed: list[Failed] = field(factory=list)
+
+
+def is_idle(batch: Batch, updates: Mapping[str, Update], sessions: Sessions) -> bool:
+    """Whether nothing of the batch changes what is kept, but for the cursors."""
+    for shard, session, dispatches in batch:
+        record = sessions.get(shard)
+        if record is None or record.id != session.id:
+            return False
+        for _, name, _ in dispatches:
+            if name in updates or name == "READY":
+                return False
+    return True
+
+
+def write_batch(
+    transaction: lmdb.Transaction[bytes],
+    batch: Batch,
+    kept: Mapping[int, tuple[str, int]],
+    *,
+    what: Kept,
+    updates: Mapping[str, Update],
+    sessions: Sessions,
+) -> Outcome:
+    """Apply what is new, and write the records of the sessions that moved.
+
+    :param sessions: the records as they are in the store; not touched.
+    """
+    outcome = Outcome()
+    view = TransactionView(transaction, what, time.time_ns() // 1_000_000)
+    moved = outcome.sessions
+    for shard, session, dispatches in batch:
+        record = moved.get(shard) or sessions.get(shard)
+        if record is None or record.id != session.id:
+            record = SessionRecord(session.id, session.resume_url)
+        elif shard not in moved:
+            record = evolve(record, resume_url=session.resume_url)
+        moved[shard] = record
+        view.shard_id = shard
+        _apply(transaction, view, record, dispatches, updates, outcome.failed)
+    for shard, (session_id, seq) in kept.items():
+        record = moved.get(shard) or sessions.get(shard)
+        if record is not None and record.id == session_id and seq > record.kept:
+            moved[shard] = evolve(record, kept=seq)
+    write_sessions(transaction, moved)
+    return outcome
+
+
+def write_sessions(transaction: lmdb.Transaction[bytes], sessions: Sessions) -> None:
+    """The records' rows."""
+    for shard, record in sessions.items():
+        transaction.put(keys.session(shard), record.encode())
+
+
+def _apply(
+    transaction: lmdb.Transaction[bytes],
+    view: TransactionView,
+    record: SessionRecord,
+    dispatches: Sequence[Dispatch],
+    updates: Mapping[str, Update],
+    failed: list[Failed],
+) -> None:
+    """The events beyond the session's cursor, each computed first and then carried out."""
+    applied = record.applied
+    for seq, name, d in dispatches:
+        if seq <= applied:
+            continue
+        applied = seq
+        update = updates.get(name)
+        if update is not None:
+            try:
+                changes = update(d, view)
+            except Exception as error:
+                failed.append(Failed(name, seq, error))
+                carry_out(transaction, stale(name, seq, d, view))
+                continue
+            carry_out(transaction, changes)
+        if name == "READY":
+            record.complete = True
+    record.applied = applied

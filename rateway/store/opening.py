@@ -1,0 +1,109 @@
+"""Opening a cluster's folder: its lock, whether what is there can be trusted, and what is done if not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from rateway.errors import ConfigError
+
+from . import keys, trust
+from .environment import Damaged, Environment
+from .filesystem import refuse_network
+from .lock import FolderLock, holder
+from .sessions import SessionRecord
+from .transaction import TransactionReader
+
+_log = Logger()
+
+ENTITIES = "entities"
+"""The environment's folder in the cluster's."""
+NOTE = "store.json"
+"""The record of what it was made for."""
+
+
+@frozen
+class Opened:
+    """An environment to write.
+
+    :ivar carried: sessions of a store that was set aside, which are good without what it held.
+    """
+
+    environment: Environment
+    carried: Mapping[int, SessionRecord]
+
+
+def take(folder: Path) -> FolderLock:
+    """Make the folder if need be, and take its lock.
+
+    :raises ConfigError: if it can't be made, is no place for a store, or another process has it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        refuse_network(folder)
+        lock = FolderLock.try_lock(folder)
+    except OSError as error:
+        raise ConfigError(f"STATE_DIR: {folder} can't be used: {error.strerror or error}") from error
+    if lock is None:
+        raise ConfigError(
+            f"STATE_DIR: {folder} is in use by process {holder(folder) or 'unknown'}: "
+            "stop that rateway, or give this one a folder of its own"
+        )
+    return lock
+
+
+def open_entities(folder: Path, record: trust.Record, initial_size: int) -> Opened:
+    """The folder's environment if it can be trusted; else it is set aside, and begun anew.
+
+    :raises OSError: if the disk doesn't let us.
+    """
+    path = folder / ENTITIES
+    note = folder / NOTE
+    found = trust.read(note)
+    why = trust.doubt(found, record) if path.exists() else ""
+    carried: Mapping[int, SessionRecord] = {}
+    if why:
+        if trust.sessions_survive(found, record):
+            carried = sessions_in(path)
+        _set_aside(path, why)
+    trust.write(note, record)
+    try:
+        return Opened(Environment.for_writing(path, initial_size), carried)
+    except Damaged as damage:
+        _set_aside(path, str(damage))
+    return Opened(Environment.for_writing(path, initial_size), carried)
+
+
+def sessions_in(path: Path) -> dict[int, SessionRecord]:
+    """The session records of an environment."""
+    environment = Environment.for_reading(path)
+    if environment is None:
+        return {}
+    try:
+        with environment.reading() as transaction:
+            return read_sessions(TransactionReader(transaction))
+    finally:
+        environment.close()
+
+
+def read_sessions(reader: TransactionReader) -> dict[int, SessionRecord]:
+    """All session records, by shard."""
+    return {keys.last_id(key): SessionRecord.decode(row) for key, row in reader.items(keys.SESSIONS)}
+
+
+def _set_aside(path: Path, why: str) -> None:
+    """Out of the way, but there for whoever wants to know; one is kept."""
+    aside = path.with_name(f"{path.name}.aside")
+    shutil.rmtree(aside, ignore_errors=True)
+    path.rename(aside)
+    _log.warn(
+        "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord",
+        path=str(path),
+        why=why,
+        aside=aside.name,
+    )
