@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import msgspec
 from attrs import define
@@ -43,6 +44,7 @@ class Hub:
     """The shared state of one simulated Discord.
 
     :ivar token_dead: the daily allowance was exceeded, and the token reset: nobody gets in any more.
+    :ivar transports: of HTTP clients: they keep them open for their next request.
     """
 
     _log = Logger()
@@ -61,6 +63,7 @@ class Hub:
         self.allowance = self._open_allowance()
         self.token_dead = False
         self.sent = 0
+        self.transports: WeakSet[Any] = WeakSet()
         self._calls: set[IDelayedCall] = set()
 
     def _open_allowance(self) -> Allowance:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
-from weakref import WeakSet
+from typing import TypeAlias
 
 from attrs import Factory, define
 from twisted.internet.defer import Deferred
@@ -87,7 +86,6 @@ class Rest:
     """The REST side: what is scripted, what is limited, what was asked (``hub.journal.requests``).
 
     :ivar in_flight: requests being answered now, by ``"METHOD path"``; ``in_flight_max`` the most there ever were.
-    :ivar transports: of those who asked; clients keep them open for their next request.
     """
 
     hub: Hub
@@ -95,7 +93,6 @@ class Rest:
     buckets: Buckets = Factory(Buckets)
     in_flight: dict[str, int] = Factory(dict)
     in_flight_max: dict[str, int] = Factory(dict)
-    transports: WeakSet[Any] = Factory(WeakSet)
     _scripts: list[_Scripted] = Factory(list)
     _overall: SlidingLimit = Factory(lambda self: SlidingLimit(self.hub.options.global_limit, 1.0), takes_self=True)
 
@@ -203,7 +200,7 @@ class RestResource(Resource):
 
     def render(self, request: Request) -> int:
         rest, journal = self._rest, self._rest.hub.journal
-        rest.transports.add(request.channel.transport)
+        rest.hub.transports.add(request.channel.transport)
         whole, _, query = request.uri.decode("ascii", "replace").partition("?")
         method = request.method.decode("ascii", "replace")
         known = whole.startswith(BASE + "/")

@@ -194,7 +194,7 @@ class Simulator(Controls):
             await maybeDeferred(port.stopListening)
         for connection in tuple(self.hub.connections.values()):
             connection.drop("rst")
-        for transport in tuple(self.rest.transports):
+        for transport in tuple(self.hub.transports):
             transport.abortConnection()
         await self.until(lambda: not self.hub.connections, 5.0, "all connections ended")
         await deferLater(self._reactor, 0)

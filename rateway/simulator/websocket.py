@@ -141,6 +141,7 @@ class GatewayResource(Resource):
         self.log.info("a connection to {host} is met by {what}", host=host, what=behaviour.handshake)
         self._hub.journal.count("refused")
         transport: Any = request.channel.transport
+        self._hub.transports.add(transport)
         if behaviour.handshake == "rst":
             transport.abortConnection()
         elif behaviour.handshake == "fin":
