@@ -32,16 +32,17 @@ DAY = 86_400.0
 RESET_SLACK = 1.0
 """Seconds for Discord to have reset the allowance before we believe it."""
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 _Time: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class _Snapshot(msgspec.Struct):
     """JSON's types only; times in seconds since 1970."""
 
-    remaining: Annotated[int, msgspec.Meta(ge=0)]
+    remaining: _Count
     reset_at: _Time | None
     recent: list[tuple[int, _Time]]
-    breakers: list[tuple[int, Annotated[list[_Time], msgspec.Meta(min_length=1)], int, _Time]]
+    breakers: list[tuple[int, Annotated[list[_Time], msgspec.Meta(min_length=1)], _Count, _Time]]
 
 
 def _at_least_one(value: int) -> int:
@@ -209,9 +210,13 @@ class IdentifyQueue:
                 for shard_id, time in {**self._recent, **dict.fromkeys(self._permits, now)}.items()
             ],
             breakers=[
-                (shard_id, [time + ahead for time in known.times], known.trips, known.until + ahead)
+                (
+                    shard_id,
+                    [time + ahead for time in known.times],
+                    known.trips,
+                    max(known.until, known.times[-1]) + ahead,
+                )
                 for shard_id, known in self._breakers.items()
-                if known.trips
             ],
         )
         return msgspec.structs.asdict(snapshot)
