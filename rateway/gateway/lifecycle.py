@@ -55,7 +55,7 @@ class Lifecycle:
 
     def start(self, now: float) -> Actions:
         """Begin: resume the session, or identify."""
-        return self._go(now)
+        return self._go(now) if self.state == "idle" else []
 
     def stop(self, now: float, final: bool = False) -> Actions:
         """End, once and for all: keeping the session, unless it is final."""

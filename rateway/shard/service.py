@@ -348,7 +348,8 @@ class ShardService(Service):
         say("shard {shard}: {what}", shard=self._shard_id, what=action.sentence)
 
     def _command_speaker(self) -> Speaker | None:
-        return self._speaker if self._lifecycle.state == "active" else None
+        speaker = self._speaker
+        return speaker if speaker is not None and speaker.heard and self._lifecycle.state == "active" else None
 
     def _new_lifecycle(self) -> Lifecycle:
         resume_url = None if self.session is None else self.session.resume_url

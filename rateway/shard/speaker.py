@@ -30,6 +30,11 @@ class Speaker:
     budget: SendBudget
     _timer: IDelayedCall | None = field(default=None, init=False)
 
+    @property
+    def heard(self) -> bool:
+        """What is said now reaches the socket."""
+        return self._connection.open
+
     def begin(self) -> None:
         """Wait for the next heartbeat's time."""
         self._timer = self._clock.callLater(max(self.pulse.due - self._clock.seconds(), 0), self._tick)
