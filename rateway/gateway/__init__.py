@@ -12,7 +12,7 @@ What is said:
 
 ``payloads``    the gateway's URL, HEARTBEAT, IDENTIFY, RESUME; what HELLO and READY tell
 ``commands``    what bots send through us: queued in front of the budget, presence updates coalesced
-``command_check`` what of it Discord would understand
+``command_check``  which of it Discord would understand
 ``budget``      120 payloads in any 60 s, with room kept for heartbeats
 
 When:
@@ -20,10 +20,13 @@ When:
 ``heartbeat``   when to beat, and when silence means that the connection is dead
 ``backoff``     how long to wait before connecting again
 ``identify``    who of the whole fleet may IDENTIFY, and when
+``breaker``     how long a shard waits that identifies again and again
 
-And the whole:
+And the whole, one shard from connect to connect:
 
+``lifecycle``   the machine: inputs in, actions out
+``transitions``  its table
+``conduct``     what is done on the way from one state to the next
 ``session``     what a shard remembers of its session, and where it resumes
-``lifecycle``   one shard from connect to connect: inputs in, actions out
 ``actions``     the actions
 """
