@@ -45,6 +45,8 @@ class GatewayConnection(WebSocketClientProtocol):
     _log = Logger()
     # Autobahn's own; what matters of it is told to the owner.
     log = make_logger(level="critical")
+    # As the factory's option it comes too late: Autobahn reads it before it copies the options.
+    tcpNoDelay = True
 
     def __init__(self, owner: ConnectionOwner) -> None:
         super().__init__()
@@ -188,7 +190,6 @@ def connection_factory(reactor: object, url: str, owner: ConnectionOwner) -> Web
         closeHandshakeTimeout=0,
         serverConnectionDropTimeout=0,
         autoPingInterval=0,
-        tcpNoDelay=True,
     )
     factory.protocol = lambda: GatewayConnection(owner)
     return factory
