@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from rateway.amqp.inbox import Delivery
 from rateway.errors import RequestRefused
-from rateway.gateway.commands import check_command
+from rateway.gateway.command_check import check_command, encode_command
 from rateway.model.snowflake import parse_id, shard_of
 
 from .requests import SHOWN, Answers
@@ -83,7 +83,7 @@ class GatewayCommands:
         shard = self._shards.get(shard_id)
         if shard is None:
             raise RequestRefused(self._whose(shard_id))
-        return shard.send(op, delivery.body, self._reactor.seconds() + self._time_left(delivery.timestamp))
+        return shard.send(op, encode_command(op, data), self._reactor.seconds() + self._time_left(delivery.timestamp))
 
     def _time_left(self, timestamp: int | None) -> float:
         age = 0.0 if timestamp is None else max(0.0, self._now() - timestamp - TIMESTAMP_GRAIN)
