@@ -1,0 +1,89 @@
+"""The AMP contract between parent and child: one direction per section, and nothing else.
+
+An AMP value ends at 65,535 bytes; the configuration and a cluster's status fit, entities never travel here.
+"""
+
+from __future__ import annotations
+
+from twisted.protocols.amp import Boolean, Command, Integer, ListOf, String, Unicode
+
+from rateway.errors import Unavailable
+
+# Parent to child.
+
+
+class Configure(Command):
+    """The first command a child gets; ``config`` is ``rateway.config.to_wire``, with the token in it."""
+
+    arguments = [(b"config", String()), (b"gateway_url", Unicode()), (b"total", Integer())]
+
+
+class RunClusters(Command):
+    """Run these clusters; answered when all of them are started."""
+
+    arguments = [(b"clusters", ListOf(Integer()))]
+
+
+class Status(Command):
+    """How a cluster is, as JSON."""
+
+    arguments = [(b"cluster", Integer())]
+    response = [(b"status", String())]
+
+
+class Stop(Command):
+    """Stop all clusters, in order; answered when they have. ``final`` ends the sessions too."""
+
+    arguments = [(b"final", Boolean())]
+
+
+# Child to parent.
+
+
+class ClusterStarted(Command):
+    """A cluster's store is open and its service runs; these of its shards will try to resume before they identify."""
+
+    arguments = [(b"cluster", Integer()), (b"resumable", ListOf(Integer()))]
+    requiresAnswer = False
+
+
+class AcquirePermit(Command):
+    """May this shard identify? Answered when it may, or refused when the question was withdrawn."""
+
+    arguments = [(b"shard", Integer())]
+    errors = {Unavailable: b"WITHDRAWN"}
+
+
+class WithdrawPermit(Command):
+    """The shard asks no longer."""
+
+    arguments = [(b"shard", Integer())]
+    requiresAnswer = False
+
+
+class PermitUsed(Command):
+    """The shard's IDENTIFY was written now."""
+
+    arguments = [(b"shard", Integer())]
+    requiresAnswer = False
+
+
+class PermitSettled(Command):
+    """The shard's IDENTIFY was answered, or never will be."""
+
+    arguments = [(b"shard", Integer())]
+    requiresAnswer = False
+
+
+class PermitReturned(Command):
+    """The shard's permit was not used."""
+
+    arguments = [(b"shard", Integer())]
+    requiresAnswer = False
+
+
+class ReportFatal(Command):
+    """An end that no retry mends; ``sentence`` is for the operator."""
+
+    arguments = [(b"sentence", Unicode())]
+    requiresAnswer = False

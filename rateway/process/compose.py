@@ -1,0 +1,135 @@
+"""A child's composition root: the stores of its clusters, the cache over all of them, and the clusters themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rateway.cluster.service import ClusterService
+from rateway.config import Config
+from rateway.errors import ConfigError
+from rateway.interfaces import IFatalReporter, IIdentifyGate
+from rateway.model.plan import Cluster, make_plan
+from rateway.store.cache import Cache
+from rateway.store.cluster import ClusterStore
+
+LOCK_WAIT = 10.0
+"""Seconds an orphan of an earlier parent has to let go of a cluster's folder."""
+LOCK_TRY_EVERY = 0.25
+
+
+class Clusters:
+    """The clusters of one child."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: Config,
+        gateway_url: str,
+        total: int,
+        gate: IIdentifyGate,
+        fatal: IFatalReporter,
+        started: Callable[[int, list[int]], None],
+    ) -> None:
+        """
+        :param started: told of each cluster that runs, with its shards that will try to resume.
+        """
+        self._reactor = reactor
+        self._config = config
+        self._gateway_url = gateway_url
+        self._total = total
+        self._gate = gate
+        self._fatal = fatal
+        self._started = started
+        self._services: dict[int, ClusterService] = {}
+        self._cache: Cache | None = None
+        self._stopping = False
+
+    async def run(self, numbers: Sequence[int]) -> None:
+        """Open the stores, then start the clusters.
+
+        :raises ConfigError: if a store can't be opened.
+        :raises CancelledError: if they are to stop before they started.
+        """
+        plan = make_plan(self._total, self._config.shards_per_cluster)
+        stores: dict[int, ClusterStore] = {}
+        try:
+            for number in numbers:
+                stores[number] = await self._open(plan.clusters[number - 1])
+            if self._stopping:
+                raise CancelledError
+        except BaseException:
+            for store in stores.values():
+                store.close()
+            raise
+        self._cache = Cache(
+            self._config.state_dir,
+            total=self._total,
+            per_cluster=self._config.shards_per_cluster,
+            own=stores,
+            enabled=self._config.cache_enabled,
+        )
+        for number, store in stores.items():
+            self._start(plan.clusters[number - 1], store, self._cache)
+
+    async def stop(self, final: bool = False) -> None:
+        """Stop all clusters at the same time, each in its order."""
+        self._stopping = True
+        services = tuple(self._services.values())
+        stopping = [service.stop_for_good() if final else service.stopService() for service in services]
+        for succeeded, result in await DeferredList(stopping, consumeErrors=True):
+            if not succeeded and isinstance(result, Failure):
+                self._log.failure("stopping a cluster", result)
+        self._services.clear()
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+
+    def status(self, number: int) -> dict[str, object]:
+        """How a cluster is; empty if it isn't run here."""
+        service = self._services.get(number)
+        return service.status() if service is not None else {}
+
+    def _start(self, cluster: Cluster, store: ClusterStore, cache: Cache) -> None:
+        resumable = sorted(store.sessions())
+        service = ClusterService(
+            self._reactor,
+            cluster,
+            self._total,
+            self._config,
+            self._gateway_url,
+            store,
+            cache,
+            self._gate,
+            self._fatal,
+        )
+        self._services[cluster.number] = service
+        service.startService()
+        self._started(cluster.number, resumable)
+
+    async def _open(self, cluster: Cluster) -> ClusterStore:
+        """Open a cluster's store; while somebody else holds it, try on for a while."""
+        deadline = self._reactor.seconds() + LOCK_WAIT
+        while True:
+            try:
+                return ClusterStore.open(
+                    self._config.state_dir / f"cluster-{cluster.number}",
+                    shards=cluster.shards,
+                    total=self._total,
+                    intents=self._config.intents,
+                    cache=self._config.cache_enabled,
+                    kinds=self._config.cache_entities,
+                    messages_per_channel=self._config.message_cache_size,
+                )
+            except ConfigError:
+                if self._stopping or self._reactor.seconds() >= deadline:
+                    raise
+            pause: Deferred[None] = deferLater(self._reactor, LOCK_TRY_EVERY)
+            await pause

@@ -1,0 +1,76 @@
+"""How rateway ends: one sentence for the operator, and an exit code that isn't zero where it failed.
+
+``twistd`` exits with 0 after ``reactor.stop()`` and offers no way to say otherwise; an exception out of the reactor
+is caught by it and printed as a crash. What runs after all of it (the pid file is removed, the log is closed) are the
+functions of ``atexit``, the first registered last: ours is registered as ``rateway.tap`` is imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from rateway.errors import RatewayError
+from rateway.interfaces import IFatalReporter
+
+_code = 0
+
+
+class Stoppable(Protocol):
+    """What is needed of the reactor."""
+
+    def stop(self) -> None: ...
+
+
+@implementer(IFatalReporter)
+class Ending:
+    """Ends this process for a reason. Only the first reason is told."""
+
+    _log = Logger(namespace="rateway")
+
+    def __init__(self, reactor: Stoppable, exit_with: Callable[[int], None]) -> None:
+        self._reactor = reactor
+        self._exit_with = exit_with
+        self.sentence: str | None = None
+
+    def report_fatal(self, error: RatewayError) -> None:
+        if self.sentence is not None:
+            return
+        self.sentence = str(error)
+        self._log.critical("rateway stops: {sentence}", sentence=self.sentence)
+        self._exit_with(1)
+        self.stop()
+
+    def stop(self) -> None:
+        """End it in order, for no reason of its own."""
+        # Not running is stopping already.
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+
+def exit_with(code: int) -> None:
+    """The exit code of this process, however twistd means to end it."""
+    global _code
+    _code = code
+
+
+def install() -> None:
+    """Have the exit code heeded. Calling twice is calling once."""
+    atexit.unregister(_exit)
+    atexit.register(_exit)
+
+
+def _exit() -> None:
+    if _code:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(_code)

@@ -1,0 +1,95 @@
+"""A child's end of the link: what it answers to the parent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ujson
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+from twisted.protocols.amp import CommandLocator
+from zope.interface import implementer
+
+from rateway.config import from_wire
+from rateway.errors import ConfigError, FatalError, RatewayError
+from rateway.interfaces import IFatalReporter
+from rateway.logs import Redactor
+
+from . import commands
+from .compose import Clusters
+from .gate import RemoteGate
+from .link import Link
+
+LONGEST_STATUS = 65_535
+
+
+@implementer(IFatalReporter)
+class LinkReporter:
+    """Tells the parent, who ends everything."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def report_fatal(self, error: RatewayError) -> None:
+        self._link.tell(commands.ReportFatal, sentence=str(error))
+
+
+class Inside(CommandLocator):
+    """One child, from the inside.
+
+    :ivar link: to the parent.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+        self.link = Link(self)
+        self._reactor = reactor
+        self._fatal = LinkReporter(self.link)
+        self._clusters: Clusters | None = None
+
+    @commands.Configure.responder
+    def configure(self, config: bytes, gateway_url: str, total: int) -> dict[str, object]:
+        """Take the configuration; nothing runs yet."""
+        settings = from_wire(config)
+        self._redactor.learn(settings.token, settings.amqp_uri)
+        self._clusters = Clusters(
+            self._reactor, settings, gateway_url, total, RemoteGate(self.link), self._fatal, self._cluster_started
+        )
+        return {}
+
+    @commands.RunClusters.responder
+    async def run_clusters(self, clusters: list[int]) -> dict[str, object]:
+        """Run them; what only the operator can mend ends the whole fleet."""
+        running = self._clusters
+        assert running is not None, "configured before it runs"
+        try:
+            await running.run(clusters)
+        except (ConfigError, FatalError) as error:
+            if running is self._clusters:
+                self._fatal.report_fatal(error)
+        except CancelledError:
+            pass
+        return {}
+
+    @commands.Status.responder
+    def status(self, cluster: int) -> dict[str, object]:
+        """How a cluster is; one that tells too much for AMP tells nothing."""
+        told = ujson.dumps(self._clusters.status(cluster) if self._clusters else {}).encode()
+        return {"status": told if len(told) <= LONGEST_STATUS else b"{}"}
+
+    @commands.Stop.responder
+    async def stop_clusters(self, final: bool) -> dict[str, object]:
+        """Stop in order; the process ends when the parent closes the link."""
+        await self.stop(final)
+        return {}
+
+    def stop(self, final: bool = False) -> Deferred[None]:
+        """Stop what runs; what was stopped before is not stopped again."""
+        clusters, self._clusters = self._clusters, None
+        return succeed(None) if clusters is None else Deferred.fromCoroutine(clusters.stop(final))
+
+    def _cluster_started(self, cluster: int, resumable: list[int]) -> None:
+        self.link.tell(commands.ClusterStarted, cluster=cluster, resumable=resumable)

@@ -1,0 +1,110 @@
+"""What ``twistd rateway`` builds: the parent's only composition root.
+
+``twistd -n rateway [FILE]``, ``twistd -ny rateway.tac`` and the command ``rateway [FILE]`` all come through here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from twisted.application.app import ServerOptions
+from twisted.application.service import IService
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.python import usage
+from twisted.python.logfile import LogFile
+
+from rateway import __version__
+from rateway.config import Config, load_config
+from rateway.errors import ConfigError
+from rateway.http.client import DiscordClient
+from rateway.logs import Redactor, make_observer
+from rateway.process import ending
+from rateway.process.parent import Parent
+from rateway.process.signals import StopSignals
+from rateway.process.spawning import spawn
+
+ending.install()
+
+
+class Options(usage.Options):
+    """The command line, and behind it the configuration.
+
+    :ivar config: there once the options are parsed.
+    """
+
+    synopsis = "[FILE]"
+    longdesc = (
+        "Holds a Discord bot's gateway connections and puts their events into AMQP. Settings come from the "
+        "environment (DISCORD_TOKEN, INTENTS and AMQP_URI are required) or from a TOML file; where both set a value, "
+        "the environment's counts. docs/operations.md lists them all."
+    )
+    environ: Mapping[str, str] = os.environ
+    config: Config
+
+    def parseArgs(self, file: str | None = None) -> None:
+        self["file"] = file
+
+    def opt_version(self) -> NoReturn:
+        """Display rateway's version and exit."""
+        print(f"rateway {__version__}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        """Load the configuration.
+
+        A wrong one ends the start here: an exception that twistd knows would print a screen of usage, any other a
+        traceback.
+        """
+        file = self["file"]
+        try:
+            self.config = load_config(self.environ, Path(file) if file else None)
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(1) from None
+        if isinstance(self.parent, ServerOptions) and not self.parent.get("logger") and not self.parent.get("syslog"):
+            self.parent["logger"] = partial(_observer, self.config.log_format, self.parent)
+
+
+def makeService(options: Options) -> IService:
+    """The parent, not yet started."""
+    from twisted.internet import reactor as untyped
+
+    reactor: Any = untyped
+    config = options.config
+    redactor = Redactor()
+    redactor.learn(config.token, config.amqp_uri)
+    # Before twistd begins to log, so that it comes before every other observer.
+    globalLogPublisher.addObserver(redactor)
+    end = ending.Ending(reactor, ending.exit_with)
+    return Parent(
+        reactor,
+        config,
+        DiscordClient(reactor, config.api_url, config.token),
+        end,
+        lambda process: spawn(reactor, process, options.environ),
+        lambda hurry: StopSignals(reactor, end.stop, hurry),
+    )
+
+
+def _observer(log_format: str, twistd: Mapping[str, Any]) -> ILogObserver:
+    """Where twistd's options say the log goes, in the form that LOG_FORMAT says."""
+    name = twistd.get("logfile")
+    if twistd.get("nodaemon") and name in (None, "", "-"):
+        return make_observer(log_format, sys.stdout)
+    if name == "-":
+        sys.exit("a daemon has no stdout to log to: use twistd -n, or --logfile with a file's name")
+    return make_observer(log_format, _rotated(name or "twistd.log"))
+
+
+def _rotated(name: str) -> TextIO:
+    """A log file as twistd keeps it: rotated when it has grown, or by SIGUSR1."""
+    file: Any = LogFile.fromFullPath(name)
+    if not signal.getsignal(signal.SIGUSR1):
+        signal.signal(signal.SIGUSR1, lambda *_: file.rotate())
+    return file  # type: ignore[no-any-return]
