@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .hub import encode
+from .hub import PAUSE, encode
 from .payloads import current_user
 from .records import Identify, Resume
 from .rules import Asked, Refusal, check_identify, read_identify
@@ -221,7 +221,7 @@ def _replay(connection: Connection, session: GatewaySession, seq: int, missed: l
     if not rest:
         rest = session.missed(seq) or []
     if rest:
-        connection.hub.later(0, lambda: _replay(connection, session, seq, rest))
+        connection.hub.later(PAUSE, lambda: _replay(connection, session, seq, rest))
         return
     # RESUMED has a sequence of its own, but is never replayed.
     session.skip(1)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _BACKFILL_SLICE = 20
 """Guilds sent in one go after READY, before other work gets its turn."""
 
+PAUSE = 1e-6
+"""Seconds between two slices of a long piece of work: enough for what has come in meanwhile to be read."""
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -173,7 +176,7 @@ class Hub:
             self.show_guild(session, guild_id)
         rest = guild_ids[_BACKFILL_SLICE:]
         if rest:
-            self.later(0, lambda: self.backfill(session, rest))
+            self.later(PAUSE, lambda: self.backfill(session, rest))
 
     def later(self, delay: float, do: Callable[[], object]) -> None:
         """Do something later; what raises is logged, and harms nothing else."""
