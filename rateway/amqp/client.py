@@ -500,7 +500,7 @@ class _WriteGate:
         self._client.writable = False
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False)
 class ClientFactory(Factory):
     """Makes clients that know where they connect to."""
 
