@@ -79,7 +79,10 @@ def guild_create(d: bytes, view: View) -> Changes:
     if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
         events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
         purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
-    in_voice = voice.replace_all(view, out, guild, blob.items(fields.get("voice_states", Raw(b"[]"))))
+    if "voice_states" in fields:
+        in_voice = voice.replace_all(view, out, guild, blob.items(fields["voice_states"]))
+    else:
+        in_voice = {keys.last_id(key) for key, _ in view.items(keys.voice_states(guild))}
     if "members" in fields and kept.people:
         _replace_members(view, out, guild, blob.items(fields["members"]), in_voice)
     if "presences" in fields and kept.presences:

@@ -1,0 +1,232 @@
+"""Tests of what channels, threads and voice become."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rateway.store import keys
+
+from . import samples as s
+from .memory import MemoryStore, kept
+
+OF_GUILD = {"guild_id": str(s.GUILD)}
+SECOND = 600000000000000104
+MEMBERSHIP = {"user_id": str(s.BOT), "join_timestamp": "2026-03-01T10:05:00.000000+00:00", "flags": 1}
+
+
+class StoreTestCase(SynchronousTestCase):
+    """A store with the sample guild."""
+
+    def setUp(self) -> None:
+        self.store = MemoryStore(kept(messages=10))
+        self.store.happens("READY", s.ready(s.GUILD))
+        self.store.happens("GUILD_CREATE", s.guild())
+
+    def threads(self) -> list[int]:
+        """The ids of the guild's active threads."""
+        return [keys.last_id(key) for key, _ in self.store.items(keys.THREADS.of(s.GUILD))]
+
+
+class ChannelTests(StoreTestCase):
+    """Channels."""
+
+    def test_create_and_update(self) -> None:
+        """A channel is as it was last sent, also if its guild isn't named."""
+        made = s.channel(1, topic="x") | OF_GUILD
+        self.store.happens("CHANNEL_CREATE", made)
+        self.assertEqual(self.store.ask("GuildChannel", 1), made)
+        changed = s.channel(1, 5, "news")
+        self.store.happens("CHANNEL_UPDATE", changed)
+        self.assertEqual(self.store.ask("GuildChannel", 1), changed | OF_GUILD)
+
+    def test_62_hidden_and_shown(self) -> None:
+        """A channel hidden from the bot keeps nothing of what it was, and shown again it is whole."""
+        shown = s.channel(s.HIDDEN, topic="secret", last_message_id="5") | OF_GUILD
+        self.store.happens("CHANNEL_UPDATE", shown)
+        self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), shown)
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.HIDDEN))
+        hidden = s.hidden() | OF_GUILD
+        self.store.happens("CHANNEL_UPDATE", hidden)
+        self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), hidden)
+        self.store.happens("CHANNEL_UPDATE", shown)
+        self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), shown)
+
+    def test_54_delete_takes_threads_and_messages(self) -> None:
+        """A deleted channel takes its threads, all messages in it and them, its stage and its events."""
+        for thread in (1, 2, 3):
+            self.store.happens("THREAD_CREATE", s.thread(thread, s.STAGE))
+            self.store.happens("MESSAGE_CREATE", s.message(300000000000000020 + thread, thread))
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.STAGE))
+        self.store.happens("VOICE_STATE_UPDATE", s.voice_state(s.BOB, s.STAGE) | OF_GUILD)
+        self.store.happens("CHANNEL_DELETE", s.channel(s.STAGE, 13) | OF_GUILD)
+        gone = self.store.rows_of(s.STAGE, 1, 2, 3, 200000000000000001, 200000000000000002)
+        self.assertEqual(gone, [])
+        self.assertIsNone(self.store.ask("VoiceState", s.BOB, s.GUILD))
+        self.assertIsNotNone(self.store.ask("GuildChannel", s.POST))
+
+    def test_54_category_delete_leaves_channels(self) -> None:
+        """A deleted category leaves its channels."""
+        self.store.happens("CHANNEL_DELETE", s.channel(s.CATEGORY, 4) | OF_GUILD)
+        self.assertIsNone(self.store.ask("GuildChannel", s.CATEGORY))
+        self.assertIsNotNone(self.store.ask("GuildChannel", s.GENERAL))
+
+    def test_pins(self) -> None:
+        """A pin moves the channel's time of the last one, and none is ``null``."""
+        pin = {"channel_id": str(s.GENERAL), "last_pin_timestamp": "2026-03-01T10:05:00+00:00"} | OF_GUILD
+        self.store.happens("CHANNEL_PINS_UPDATE", pin)
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020))
+        channel = self.store.ask("GuildChannel", s.GENERAL)
+        self.assertEqual(channel["last_pin_timestamp"], pin["last_pin_timestamp"])
+        self.assertEqual(channel["last_message_id"], "300000000000000020")
+        self.store.happens("CHANNEL_PINS_UPDATE", {"channel_id": str(s.GENERAL)})
+        self.assertIsNone(self.store.ask("GuildChannel", s.GENERAL)["last_pin_timestamp"])
+        before = dict(self.store.rows)
+        self.store.happens("CHANNEL_PINS_UPDATE", {"channel_id": "5", "guild_id": str(s.GUILD)})
+        self.store.happens("CHANNEL_PINS_UPDATE", {"channel_id": "5"})
+        self.assertEqual(self.store.rows, before)
+
+
+class ThreadTests(StoreTestCase):
+    """Threads."""
+
+    def test_create(self) -> None:
+        """A new post is known, and is the last message of its forum; a new thread in a text channel isn't."""
+        event = s.thread(SECOND) | {"newly_created": True}
+        self.store.happens("THREAD_CREATE", event)
+        self.assertEqual(self.store.ask("GuildChannel", SECOND), s.thread(SECOND))
+        self.assertEqual(self.store.ask("GuildChannel", s.FORUM)["last_message_id"], str(SECOND))
+        self.store.happens("THREAD_CREATE", s.thread(5, s.GENERAL) | {"newly_created": True})
+        self.assertEqual(self.store.ask("GuildChannel", s.GENERAL)["last_message_id"], "300000000000000009")
+
+    def test_56_archived(self) -> None:
+        """An archived thread is no longer among the active ones; one taken up again is."""
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
+        self.store.happens("THREAD_UPDATE", s.thread(archived=True))
+        self.assertEqual(self.threads(), [])
+        self.assertEqual(self.store.rows_of(s.POST), [])
+        self.store.happens("THREAD_UPDATE", s.thread())
+        self.assertEqual(self.threads(), [s.POST])
+
+    def test_delete(self) -> None:
+        """A deleted thread takes its members and messages."""
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
+        self.store.happens("THREAD_DELETE", {"id": str(s.POST), "parent_id": str(s.FORUM), "type": 11} | OF_GUILD)
+        self.assertEqual(self.store.rows_of(s.POST), [])
+
+    def test_55_list_sync(self) -> None:
+        """A sync of some channels drops their other threads; of all, all others; those of other channels stay."""
+        self.store.happens("THREAD_CREATE", s.thread(1, s.GENERAL))
+        self.store.happens("THREAD_CREATE", s.thread(2, s.GENERAL))
+        self.store.happens("THREAD_CREATE", s.thread(3, s.VOICE))
+        sync = {"channel_ids": [str(s.FORUM), str(s.GENERAL)], "threads": [s.thread()], "members": []} | OF_GUILD
+        sync["members"] = [{"id": str(s.POST), **MEMBERSHIP}]
+        self.store.happens("THREAD_LIST_SYNC", sync)
+        self.assertEqual(self.threads(), [3, s.POST])
+        self.assertEqual(self.store.ask("GuildChannel", s.POST)["member"], {"id": str(s.POST), **MEMBERSHIP})
+        self.store.happens("THREAD_LIST_SYNC", {"channel_ids": [], "threads": [], "members": []} | OF_GUILD)
+        self.assertEqual(self.threads(), [3, s.POST])
+        self.store.happens("THREAD_LIST_SYNC", {"threads": [s.thread(4)], "members": []} | OF_GUILD)
+        self.assertEqual(self.threads(), [4])
+        self.assertEqual(self.store.rows_of(s.POST, 1, 2, 3), [])
+
+    def test_own_membership(self) -> None:
+        """The bot's membership of a thread is part of its answer."""
+        self.store.happens("THREAD_CREATE", s.thread(SECOND))
+        self.assertNotIn("member", self.store.ask("GuildChannel", SECOND))
+        update = {"id": str(SECOND), **MEMBERSHIP} | OF_GUILD
+        self.store.happens("THREAD_MEMBER_UPDATE", update)
+        self.assertEqual(self.store.ask("GuildChannel", SECOND)["member"], update)
+        self.store.happens("THREAD_MEMBERS_UPDATE", {"id": str(SECOND), "removed_member_ids": [str(s.BOT)]} | OF_GUILD)
+        self.assertNotIn("member", self.store.ask("GuildChannel", SECOND))
+
+    def test_members_update(self) -> None:
+        """Who joins a thread is counted, and known as a member of the guild with their presence."""
+        added = {
+            "id": str(s.POST),
+            "user_id": str(s.CAROL),
+            "flags": 0,
+            "member": s.member(s.CAROL, "carol"),
+            "presence": s.presence(s.CAROL),
+        }
+        event = {"id": str(s.POST), "member_count": 3, "added_members": [added]} | OF_GUILD
+        self.store.happens("THREAD_MEMBERS_UPDATE", event)
+        self.assertEqual(self.store.ask("GuildChannel", s.POST)["member_count"], 3)
+        self.assertEqual(self.store.ask("Member", s.GUILD, s.CAROL)["user"], s.user(s.CAROL, "carol"))
+        self.assertEqual(self.store.ask("Presence", s.GUILD, s.CAROL)["status"], "online")
+        self.assertIn(keys.thread_member(s.GUILD, s.POST, s.CAROL), self.store.rows)
+        event = {"id": str(s.POST), "member_count": 2, "removed_member_ids": [str(s.CAROL)]} | OF_GUILD
+        self.store.happens("THREAD_MEMBERS_UPDATE", event)
+        self.assertNotIn(keys.thread_member(s.GUILD, s.POST, s.CAROL), self.store.rows)
+
+    def test_removed_from_private_thread(self) -> None:
+        """The bot, removed from a private thread, doesn't know it any more."""
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, type=12))
+        self.store.happens("THREAD_MEMBERS_UPDATE", {"id": str(SECOND), "removed_member_ids": [str(s.BOT)]} | OF_GUILD)
+        self.assertIsNone(self.store.ask("GuildChannel", SECOND))
+
+    def test_counters(self) -> None:
+        """Messages move a thread's counters; the one that started it and a repeated one don't."""
+        post = self.store.ask("GuildChannel", s.POST)
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
+        expected = {"message_count": 5, "total_message_sent": 6, "last_message_id": "300000000000000020"}
+        self.assertEqual(self.store.ask("GuildChannel", s.POST), post | expected)
+        self.store.happens("MESSAGE_DELETE", {"id": "300000000000000020", "channel_id": str(s.POST)} | OF_GUILD)
+        expected["message_count"] = 4
+        self.assertEqual(self.store.ask("GuildChannel", s.POST), post | expected)
+        start = {"message_count": 0, "total_message_sent": 0, "last_message_id": None}
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, **start))
+        self.store.happens("MESSAGE_CREATE", s.message(SECOND, SECOND))
+        self.assertEqual(self.store.ask("GuildChannel", SECOND)["message_count"], 0)
+        many = {"ids": [str(SECOND), "1", "2"], "channel_id": str(SECOND)} | OF_GUILD
+        self.store.happens("MESSAGE_DELETE_BULK", many)
+        self.assertEqual(self.store.ask("GuildChannel", SECOND)["message_count"], 0)
+
+
+class VoiceTests(StoreTestCase):
+    """Voice states, and who is in which channel."""
+
+    def channel(self, channel: int) -> list[int]:
+        """Who is in a voice channel, by the answer; the answer of an empty one is none at all."""
+        states = self.store.ask("VoiceChannelStates", channel)
+        self.assertNotEqual(states, [])
+        return [int(state["user_id"]) for state in states or ()]
+
+    def moves(self, user: int, channel: int | None) -> None:
+        """A user's voice state changes."""
+        self.store.happens("VOICE_STATE_UPDATE", s.voice_state(user, channel) | OF_GUILD)
+
+    def test_57_channel_index(self) -> None:
+        """Who is in a channel is exact after each join, move, and leave."""
+        self.assertEqual(self.channel(s.VOICE), [s.BOB])
+        self.moves(s.ALICE, s.VOICE)
+        self.assertEqual(self.channel(s.VOICE), [s.ALICE, s.BOB])
+        self.moves(s.ALICE, s.STAGE)
+        self.assertEqual((self.channel(s.VOICE), self.channel(s.STAGE)), ([s.BOB], [s.ALICE]))
+        self.moves(s.ALICE, s.STAGE)
+        self.assertEqual((self.channel(s.VOICE), self.channel(s.STAGE)), ([s.BOB], [s.ALICE]))
+        self.moves(s.ALICE, None)
+        self.moves(s.BOB, None)
+        self.assertEqual((self.channel(s.VOICE), self.channel(s.STAGE)), ([], []))
+        self.assertEqual([key for key in self.store.rows if key[:1] in b"Ww"], [])
+        self.moves(s.BOB, None)
+
+    def test_state_by_guild_or_channel(self) -> None:
+        """A voice state is found by the guild, and by the channel the user is in, but by no other."""
+        self.moves(s.ALICE, s.VOICE)
+        state = s.voice_state(s.ALICE, s.VOICE) | OF_GUILD
+        self.assertEqual(self.store.ask("VoiceState", s.ALICE, s.GUILD), state)
+        self.assertEqual(self.store.ask("VoiceState", s.ALICE, s.VOICE), state)
+        self.assertIsNone(self.store.ask("VoiceState", s.ALICE, s.STAGE))
+
+    def test_member_inside(self) -> None:
+        """Who joins a channel is known as a member, also a guest who joined the guild at no time."""
+        guest = s.member(s.CAROL, "carol", joined_at=None)
+        self.store.happens("VOICE_STATE_UPDATE", s.voice_state(s.CAROL, s.VOICE, member=guest) | OF_GUILD)
+        self.assertIsNone(self.store.ask("Member", s.GUILD, s.CAROL)["joined_at"])
+
+    def test_call_without_guild(self) -> None:
+        """A voice state of no guild changes nothing."""
+        before = dict(self.store.rows)
+        self.store.happens("VOICE_STATE_UPDATE", s.voice_state(s.ALICE, s.VOICE))
+        self.assertEqual(self.store.rows, before)
