@@ -156,10 +156,11 @@ class RestRequest:
     answered_at: float | None = None
 
 
-@define
+@define(eq=False)
 class _Waiter:
     predicate: Callable[[], object]
     result: Deferred[object]
+    tick: IDelayedCall | None = None
 
 
 @define
@@ -200,18 +201,23 @@ class Journal:
             self._try(waiter)
 
     def _try(self, waiter: _Waiter) -> None:
-        if waiter.result.called or waiter not in self._waiters:
+        if waiter not in self._waiters:
             return
         try:
             value = waiter.predicate()
         except Exception:
-            self._waiters.remove(waiter)
+            self._settle(waiter)
             waiter.result.errback()
             return
         if value:
-            self._waiters.remove(waiter)
+            self._settle(waiter)
             # Not from within the simulator's own doing: what the test does next must find it at rest.
             self.clock.callLater(0, waiter.result.callback, value)
+
+    def _settle(self, waiter: _Waiter) -> None:
+        self._waiters.remove(waiter)
+        if waiter.tick is not None and waiter.tick.active():
+            waiter.tick.cancel()
 
     def until(self, predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> Deferred[T]:
         """Fires with the predicate's value as soon as it is true.
@@ -227,16 +233,14 @@ class Journal:
         start = self.clock.seconds()
 
         def tick() -> None:
-            if waiter not in self._waiters:
-                return
             self._try(waiter)
             if waiter not in self._waiters:
                 return
             if self.clock.seconds() - start >= timeout:
-                self._waiters.remove(waiter)
+                self._settle(waiter)
                 result.errback(TimeoutError(f"not within {timeout} s: {what or 'the condition waited for'}"))
                 return
-            self.clock.callLater(_POLL, tick)
+            waiter.tick = self.clock.callLater(_POLL, tick)
 
         tick()
         return result  # type: ignore[return-value]

@@ -104,6 +104,10 @@ class RawClient(WebSocketClientProtocol):
         """The first payload with this event name or (for what is no dispatch) op."""
         return self.until(lambda: next(iter(self.all(name_or_op)), None))
 
+    def count(self, name: str, wanted: int, timeout: float = 5.0) -> Deferred[Any]:
+        """So many events of this name have come."""
+        return self.until(lambda: len(self.all(name)) >= wanted, timeout)
+
     def all(self, name_or_op: str | int) -> list[Payload]:
         key = "t" if isinstance(name_or_op, str) else "op"
         return [payload for payload in self.payloads if payload.get(key) == name_or_op]
