@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Once by ourselves, for twistd would answer to a mistake with its own usage.
         Options().parseOptions(given)
     except UsageError as error:
-        print(f"rateway: {error}; see rateway --help", file=sys.stderr)
+        print(f"rateway: {str(error).rstrip('.')}; see rateway --help", file=sys.stderr)
         raise SystemExit(2) from None
     sys.argv = ["rateway", "--nodaemon", "--pidfile=", "rateway", *given]
     twistd.run()

@@ -50,6 +50,11 @@ class Options(usage.Options):
     def parseArgs(self, file: str | None = None) -> None:
         self["file"] = file
 
+    def getSynopsis(self) -> str:
+        if self.parent is None:
+            return f"Usage: rateway {self.synopsis}"
+        return str(super().getSynopsis())
+
     def opt_version(self) -> NoReturn:
         """Display rateway's version and exit."""
         print(f"rateway {__version__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -23,6 +24,15 @@ LOCK_WAIT = 10.0
 LOCK_TRY_EVERY = 0.25
 
 
+@frozen
+class Parts:
+    """What a child is composed of; tests put others in."""
+
+    open_store: Callable[..., Any] = ClusterStore.open
+    make_cache: Callable[..., Any] = Cache
+    make_cluster: Callable[..., Any] = ClusterService
+
+
 class Clusters:
     """The clusters of one child."""
 
@@ -37,6 +47,7 @@ class Clusters:
         gate: IIdentifyGate,
         fatal: IFatalReporter,
         started: Callable[[int, list[int]], None],
+        parts: Parts | None = None,
     ) -> None:
         """
         :param started: told of each cluster that runs, with its shards that will try to resume.
@@ -48,6 +59,7 @@ class Clusters:
         self._gate = gate
         self._fatal = fatal
         self._started = started
+        self._parts = parts or Parts()
         self._services: dict[int, ClusterService] = {}
         self._cache: Cache | None = None
         self._stopping = False
@@ -69,7 +81,7 @@ class Clusters:
             for store in stores.values():
                 store.close()
             raise
-        self._cache = Cache(
+        self._cache = self._parts.make_cache(
             self._config.state_dir,
             total=self._total,
             per_cluster=self._config.shards_per_cluster,
@@ -77,7 +89,7 @@ class Clusters:
             enabled=self._config.cache_enabled,
         )
         for number, store in stores.items():
-            self._start(plan.clusters[number - 1], store, self._cache)
+            self._start(plan.clusters[number - 1], store)
 
     async def stop(self, final: bool = False) -> None:
         """Stop all clusters at the same time, each in its order."""
@@ -97,16 +109,16 @@ class Clusters:
         service = self._services.get(number)
         return service.status() if service is not None else {}
 
-    def _start(self, cluster: Cluster, store: ClusterStore, cache: Cache) -> None:
+    def _start(self, cluster: Cluster, store: ClusterStore) -> None:
         resumable = sorted(store.sessions())
-        service = ClusterService(
+        service: ClusterService = self._parts.make_cluster(
             self._reactor,
             cluster,
             self._total,
             self._config,
             self._gateway_url,
             store,
-            cache,
+            self._cache,
             self._gate,
             self._fatal,
         )
@@ -119,7 +131,7 @@ class Clusters:
         deadline = self._reactor.seconds() + LOCK_WAIT
         while True:
             try:
-                return ClusterStore.open(
+                store: ClusterStore = self._parts.open_store(
                     self._config.state_dir / f"cluster-{cluster.number}",
                     shards=cluster.shards,
                     total=self._total,
@@ -128,6 +140,7 @@ class Clusters:
                     kinds=self._config.cache_entities,
                     messages_per_channel=self._config.message_cache_size,
                 )
+                return store
             except ConfigError:
                 if self._stopping or self._reactor.seconds() >= deadline:
                     raise

@@ -22,7 +22,7 @@ from rateway.interfaces import IIdentifyGate
 
 from .commands import AcquirePermit, PermitReturned, PermitSettled, PermitUsed, WithdrawPermit
 from .link import Link
-from .wording import duration
+from .wording import counted, duration
 
 
 class IdentifyMemory(Protocol):
@@ -175,8 +175,11 @@ class FleetGate:
     def _go_on(self) -> None:
         """Grant what may be granted, and come back when there may be more."""
         now = self._now()
-        for shard_id in self._queue.grants(now):
-            self._granted.add(shard_id)
+        granted = self._queue.grants(now)
+        self._granted.update(granted)
+        if granted:
+            self._keep()
+        for shard_id in granted:
             permit = self._waiting.pop(shard_id, None)
             if permit is not None:
                 permit.callback(None)
@@ -193,9 +196,9 @@ class FleetGate:
         if until is not None and self._waiting and not self._exhausted:
             self._exhausted = True
             self._log.warn(
-                "Discord's allowance of session starts is used up to the reserve: {count} shards wait {wait} until it "
-                "is filled again; shards that have a session go on",
-                count=len(self._waiting),
+                "Discord allows too few session starts for {shards} waiting (a tenth of them is kept in reserve): the "
+                "rest goes on in {wait}, when the allowance is filled again; shards that have a session go on",
+                shards=counted(len(self._waiting), "shard"),
                 wait=duration(until - now),
             )
         elif until is None and self._exhausted:

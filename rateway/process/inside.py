@@ -16,7 +16,7 @@ from rateway.interfaces import IFatalReporter
 from rateway.logs import Redactor
 
 from . import commands
-from .compose import Clusters
+from .compose import Clusters, Parts
 from .gate import RemoteGate
 from .link import Link
 
@@ -42,9 +42,10 @@ class Inside(CommandLocator):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, redactor: Redactor) -> None:
+    def __init__(self, reactor: Any, redactor: Redactor, parts: Parts | None = None) -> None:
         super().__init__()
         self._redactor = redactor
+        self._parts = parts
         self.link = Link(self)
         self._reactor = reactor
         self._fatal = LinkReporter(self.link)
@@ -56,7 +57,14 @@ class Inside(CommandLocator):
         settings = from_wire(config)
         self._redactor.learn(settings.token, settings.amqp_uri)
         self._clusters = Clusters(
-            self._reactor, settings, gateway_url, total, RemoteGate(self.link), self._fatal, self._cluster_started
+            self._reactor,
+            settings,
+            gateway_url,
+            total,
+            RemoteGate(self.link),
+            self._fatal,
+            self._cluster_started,
+            self._parts,
         )
         return {}
 
