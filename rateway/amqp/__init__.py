@@ -6,11 +6,13 @@ Pure, without a reactor:
 ``topology``    the names and flags of what rateway declares
 ``fieldtable``  field tables, both ways, every field type
 ``codec``       method arguments and content headers
-``frames``      frames taken out of a stream; the pre-encoded frames of events
+``frames``      frames, and the nearly pre-encoded ones of events
+``receiver``    the broker's stream, taken apart
 
 And the shell:
 
 ``spec``        the protocol's description, loaded once
+``channel``     txAMQP's channels, whose calls end in time and in our errors
 ``client``      one connection: txAMQP's channels on a receive path and a write path of our own
 ``connection``  connects, shakes hands, and does so again after every loss
 ``publisher``   events: held until the broker confirms them

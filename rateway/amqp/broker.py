@@ -20,7 +20,8 @@ from rateway.interfaces import IFatalReporter
 from rateway.model.dispatch import Dispatch
 from rateway.tls import client_endpoint
 
-from .client import Client, Refused
+from .channel import Refused
+from .client import Client
 from .connection import Connector
 from .frames import EventEncoder, publish_frames
 from .inbox import Delivery, Inbox

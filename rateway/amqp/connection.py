@@ -21,7 +21,8 @@ from rateway.errors import FatalError, RatewayError, Unavailable
 from rateway.interfaces import IFatalReporter
 from rateway.tls import explain
 
-from .client import Client, ClientFactory, Refused
+from .channel import Refused
+from .client import Client, ClientFactory
 from .uri import BrokerAddress
 
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0

@@ -7,7 +7,7 @@ no message can be poison.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -18,10 +18,12 @@ from twisted.python.failure import Failure
 from rateway.errors import FatalError, RatewayError, RemoteProtocolError, Unavailable
 from rateway.interfaces import IFatalReporter
 
-from .client import MAX_BODY, Channel, Client, Content, Refused
+from .channel import Channel, Refused
+from .client import Client
 from .codec import decode_properties
 from .connection import ConnectAnew
 from .frames import ack_frame
+from .receiver import MAX_BODY, Content
 from .topology import DURABLE_QUEUE_EXPIRES_MS, INBOX_KEYS, consumer_tag, exchange_name, queue_name
 
 PREFETCH = 200
@@ -69,7 +71,7 @@ def read_delivery(content: Content) -> Delivery:
     properties: Mapping[str, Any] = decode_properties(content.header)
     correlation_id = properties.get("correlation_id")
     return Delivery(
-        routing_key=content.arguments[4],
+        routing_key=content.routing_key,
         body=content.body,
         headers=properties.get("headers") or {},
         reply_to=properties.get("reply_to") or None,
@@ -78,7 +80,7 @@ def read_delivery(content: Content) -> Delivery:
         message_id=properties.get("message_id"),
         content_type=properties.get("content_type"),
         expiration=properties.get("expiration"),
-        redelivered=content.arguments[2],
+        redelivered=content.redelivered,
     )
 
 
@@ -281,11 +283,11 @@ class Inbox:
     # Messages
 
     def _received(self, number: int, content: Content) -> None:
-        if content.method.name != "deliver":
+        if content.returned:
             return
         if number != self._number:
             self.acknowledge()
-        self._number, self._unacknowledged = number, cast(int, content.arguments[1])
+        self._number, self._unacknowledged = number, content.delivery_tag
         try:
             if content.size > MAX_BODY:
                 raise RemoteProtocolError(f"its body of {content.size} bytes is too long")
