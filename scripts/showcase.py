@@ -104,18 +104,15 @@ class Demo:
             f"  AMQP_URI={'...' if given else uri} .venv/bin/python examples/cache_query.py CurrentUser"
         )
 
-    async def failed(self) -> None:
-        """Never returns unless a part ends.
-
-        :raises DemoFailed: then.
-        """
+    async def a_part_ended(self) -> str:
+        """Returns once a part ended, with its name."""
         ends = {asyncio.ensure_future(process.wait()): name for name, process in self._parts.items()}
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in ends:
                 task.cancel()
-        raise DemoFailed(f"{' and '.join(ends[task] for task in done)} ended; the lines above may say why")
+        return " and ".join(ends[task] for task in done)
 
     async def stop(self) -> bool:
         """End all, in order; whether every part ended as it should."""
@@ -193,19 +190,19 @@ async def _main(options: argparse.Namespace, folder: Path) -> int:
     screen = Screen()
     demo = Demo(screen, folder)
     code = 0
-    gone = asyncio.ensure_future(screen.gone.wait())
+    watching: list[asyncio.Task[object]] = [asyncio.create_task(screen.gone.wait())]
     try:
         await demo.start(options.rate)
-        failed = asyncio.ensure_future(demo.failed())
-        done, _ = await asyncio.wait([gone, failed], timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED)
-        failed.cancel()
-        if failed in done:
-            failed.result()
+        watching.append(ended := asyncio.create_task(demo.a_part_ended()))
+        await asyncio.wait(watching, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise DemoFailed(f"{ended.result()} ended; the lines above may say why")
     except DemoFailed as error:
         screen.say(f"The demo ends: {error}.")
         code = 1
     finally:
-        gone.cancel()
+        for task in watching:
+            task.cancel()
         good = await demo.stop()
         children.sweep()
         screen.say("All is stopped.")
