@@ -107,8 +107,10 @@ class FakeProcess:
         self._to_child: list[bytes] = []
         self._to_parent: list[bytes] = []
         self._closed = False
-        self.link.makeConnection(_Pipe(self._to_parent.append))
-        protocol.makeConnection(self)
+        pipe: Any = _Pipe(self._to_parent.append)
+        self.link.makeConnection(pipe)
+        transport: Any = self
+        protocol.makeConnection(transport)
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
         if self._closed:
@@ -152,6 +154,12 @@ class _Pipe:
         self.write = write
 
     def loseConnection(self) -> None:
+        pass
+
+    def getPeer(self) -> None:
+        pass
+
+    def getHost(self) -> None:
         pass
 
 
