@@ -6,5 +6,6 @@
 ``frames``    PURE: WebSocket frames, cut out of what a read brought
 ``speaker``   what is said on one connection: heartbeats on time, all else within Discord's budget
 ``outbox``    the commands of bots, each with the Deferred that answers it
+``settings``  what all shards of a bot have in common; ``timer`` a timer that is set anew rather than twice
 ``permit``    the shard's dealings with the gate that says who may identify
 """

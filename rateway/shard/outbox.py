@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from rateway.errors import RequestRefused
 from rateway.gateway.commands import Command, CommandQueue, Outcome
 
 from .speaker import Speaker
+from .timer import Timer
 
 
-@define(eq=False)
 class Outbox:
-    """One shard's commands; they outlive its connections.
+    """One shard's commands; they outlive its connections."""
 
-    :ivar _speaker: gives who may speak commands now, or None.
-    """
+    __slots__ = ("_clock", "_queue", "_speaker", "_timer")
 
-    _clock: IReactorTime
-    _speaker: Callable[[], Speaker | None]
-    _queue: CommandQueue = field(factory=CommandQueue, init=False)
-    _timer: IDelayedCall | None = field(default=None, init=False)
+    def __init__(self, clock: IReactorTime, speaker: Callable[[], Speaker | None]) -> None:
+        """:param speaker: gives who may speak commands now, or None."""
+        self._clock = clock
+        self._speaker = speaker
+        self._queue = CommandQueue()
+        self._timer = Timer(clock, self.pump)
 
     def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
         """Queue a command; fires when it is written, fails with :class:`RequestRefused`."""
@@ -42,7 +42,12 @@ class Outbox:
         if speaker is not None:
             for command in take.send:
                 speaker.say(command.payload)
-        self._wait(now, self._queue.next_time(now, budget))
+        then = self._queue.next_time(now, budget)
+        if then is None:
+            self._timer.cancel()
+        else:
+            # Not at once again: what is told may be a little too early for anything to be due.
+            self._timer.set(max(then - now, 0.001))
         for command in take.send:
             _answer(command.token).callback(None)
         _refuse(take.refused)
@@ -50,16 +55,8 @@ class Outbox:
     def close(self, reason: str) -> None:
         """Refuse whatever still waits."""
         refused = self._queue.refuse_all(reason)
-        self._wait(0, None)
+        self._timer.cancel()
         _refuse(refused)
-
-    def _wait(self, now: float, then: float | None) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-        if then is not None:
-            # A little later than told: woken too early, nothing would be due yet.
-            self._timer = self._clock.callLater(max(then - now, 0.001), self.pump)
 
 
 def _refuse(outcomes: Iterable[Outcome]) -> None:

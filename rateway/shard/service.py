@@ -11,18 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 
 from rateway.errors import ConfigError, FatalError, RemoteProtocolError, RequestRefused
 from rateway.gateway import actions as act
 from rateway.gateway.backoff import Backoff
-from rateway.gateway.budget import SendBudget
 from rateway.gateway.envelope import Envelope
-from rateway.gateway.heartbeat import Heartbeat
 from rateway.gateway.lifecycle import Lifecycle
 from rateway.gateway.payloads import identify, parse_hello, parse_ready, resume
 from rateway.interfaces import IDispatchSink, IFatalReporter, IIdentifyGate
@@ -34,26 +31,14 @@ from rateway.model.session import Session
 from .link import Link, endpoint_for
 from .outbox import Outbox
 from .permit import Permit
+from .settings import ShardSettings
 from .speaker import Speaker
+from .timer import Timer
+
+__all__ = ["ShardService", "ShardSettings"]
 
 _FLOWING = frozenset({"resuming", "active"})
 """States in which events belong to a session."""
-
-
-@frozen
-class ShardSettings:
-    """What all shards of a bot have in common.
-
-    :ivar gateway_url: of GET /gateway/bot.
-    :ivar presence: JSON text for IDENTIFY, or None.
-    """
-
-    token: str = field(repr=False)
-    intents: int
-    total: int
-    compression: str
-    presence: str | None
-    gateway_url: str
 
 
 class ShardService(Service):
@@ -90,14 +75,12 @@ class ShardService(Service):
         self._random = random
         self._paused = False
         self._todo: act.Actions | None = None
-        self._timer: IDelayedCall | None = None
+        self._timer = Timer(self._clock, self._timer_fired)
         self._speaker: Speaker | None = None
         self._outbox: Outbox | None = None
         self._link = Link(reactor, settings.compression, self, connect or partial(endpoint_for, reactor))
         self._permit = Permit(gate, shard_id, self._permit_granted, self._permit_refused)
         self._lifecycle = self._new_lifecycle()
-
-    # The shard's face.
 
     @property
     def state(self) -> str:
@@ -159,8 +142,6 @@ class ShardService(Service):
         """Read again, or connect again."""
         self._paused = False
         self._perform(self._lifecycle.unpause(self._clock.seconds()))
-
-    # What is heard.
 
     def payloads_received(self, envelopes: list[Envelope], trouble: str) -> None:
         """THE HOT PATH of a shard: one read."""
@@ -244,8 +225,6 @@ class ShardService(Service):
         if replayed or (not envelopes and connection is not None and connection.gathering):
             self._lifecycle.replaying(now)
 
-    # What the life cycle decides.
-
     def _perform(self, actions: act.Actions) -> None:
         """Carry out actions in order; what they bring about at once comes after them."""
         if self._todo is not None:
@@ -281,17 +260,15 @@ class ShardService(Service):
     def _begin_heartbeat(self, action: act.BeginHeartbeat) -> None:
         connection = self._link.connection
         if connection is not None:
-            pulse = Heartbeat(action.interval, self._random(), self._clock.seconds())
-            budget = SendBudget(action.interval)
-            self._speaker = Speaker(self._clock, connection, self._seq, self._heard_nothing, pulse, budget)
-            self._speaker.begin()
+            self._speaker = Speaker(
+                self._clock, connection, action.interval, self._random(), self._seq, self._heard_nothing
+            )
 
     def _seq(self) -> int | None:
         return None if self.session is None else self.session.seq
 
     def _heard_nothing(self) -> None:
-        why = "no heartbeat is acknowledged, the connection is dead"
-        self._perform(self._lifecycle.broken(OwnClose.ZOMBIE, why, self._clock.seconds()))
+        self._perform(self._lifecycle.broken(OwnClose.ZOMBIE, "heartbeats are not acknowledged", self._clock.seconds()))
 
     def _send_heartbeat(self, action: act.SendHeartbeat) -> None:
         if self._speaker is not None:
@@ -318,17 +295,7 @@ class ShardService(Service):
         self.session = None
         self._sink.forget_session(self._shard_id)
 
-    def _set_timer(self, action: act.SetTimer) -> None:
-        self._cancel_timer()
-        self._timer = self._clock.callLater(action.delay, self._timer_fired)
-
-    def _cancel_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
     def _timer_fired(self) -> None:
-        self._timer = None
         self._perform(self._lifecycle.timer_fired(self._clock.seconds()))
 
     def _stop_reading(self, action: act.StopReading) -> None:
@@ -353,8 +320,8 @@ class ShardService(Service):
 
     def _new_lifecycle(self) -> Lifecycle:
         resume_url = None if self.session is None else self.session.resume_url
-        known = self._settings
-        return Lifecycle(self._shard_id, known.intents, known.gateway_url, resume_url, Backoff(), self._random)
+        url = self._settings.gateway_url
+        return Lifecycle(self._shard_id, self._settings.intents, url, resume_url, Backoff(), self._random)
 
 
 _DEEDS: dict[type[act.Action], Callable[[ShardService, Any], None]] = {
@@ -369,8 +336,8 @@ _DEEDS: dict[type[act.Action], Callable[[ShardService, Any], None]] = {
     act.SendIdentify: ShardService._send_identify,
     act.SendResume: ShardService._send_resume,
     act.ForgetSession: ShardService._forget_session,
-    act.SetTimer: ShardService._set_timer,
-    act.CancelTimer: lambda shard, action: shard._cancel_timer(),
+    act.SetTimer: lambda shard, action: shard._timer.set(action.delay),
+    act.CancelTimer: lambda shard, action: shard._timer.cancel(),
     act.StopReading: ShardService._stop_reading,
     act.GoOnReading: ShardService._go_on_reading,
     act.Note: ShardService._note,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from rateway.gateway.budget import SendBudget
 from rateway.gateway.heartbeat import Beat, Heartbeat
 from rateway.gateway.payloads import heartbeat
 
 from .protocol import GatewayConnection
+from .timer import Timer
 
 
-@define(eq=False)
 class Speaker:
     """Speaks from HELLO to the connection's end.
 
@@ -22,27 +21,40 @@ class Speaker:
     :ivar budget: what the connection may still send.
     """
 
-    _clock: IReactorTime
-    _connection: GatewayConnection
-    _seq: Callable[[], int | None]
-    _dead: Callable[[], None]
-    pulse: Heartbeat
-    budget: SendBudget
-    _timer: IDelayedCall | None = field(default=None, init=False)
+    __slots__ = ("_clock", "_connection", "_dead", "_seq", "_timer", "budget", "pulse")
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        connection: GatewayConnection,
+        interval: float,
+        jitter: float,
+        seq: Callable[[], int | None],
+        dead: Callable[[], None],
+    ) -> None:
+        """
+        :param interval: from HELLO, in seconds.
+        :param jitter: 0 to 1; when in the interval the first heartbeat goes out.
+        :param seq: gives the last sequence of the session.
+        :param dead: called when the connection turns out to be dead.
+        """
+        self._clock = clock
+        self._connection = connection
+        self._seq = seq
+        self._dead = dead
+        self.pulse = Heartbeat(interval, jitter, clock.seconds())
+        self.budget = SendBudget(interval)
+        self._timer = Timer(clock, self._tick)
+        self._wait()
 
     @property
     def heard(self) -> bool:
         """What is said now reaches the socket."""
         return self._connection.open
 
-    def begin(self) -> None:
-        """Wait for the next heartbeat's time."""
-        self._timer = self._clock.callLater(max(self.pulse.due - self._clock.seconds(), 0), self._tick)
-
     def end(self) -> None:
         """Say nothing more."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._timer.cancel()
 
     def say(self, payload: bytes) -> None:
         """Write IDENTIFY, RESUME, or a command that is booked already."""
@@ -65,4 +77,7 @@ class Speaker:
             return
         if beat is Beat.SEND:
             self.say(heartbeat(self._seq()))
-        self.begin()
+        self._wait()
+
+    def _wait(self) -> None:
+        self._timer.set(self.pulse.due - self._clock.seconds())
