@@ -20,4 +20,4 @@ class Session:
 
     def at(self, seq: int) -> Session:
         """The same session, at another sequence."""
-        return evolve(self, seq=seq)
+        return Session(self.id, self.resume_url, seq)
