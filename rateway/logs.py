@@ -120,7 +120,7 @@ class JSONLines:
 
 def fields_of(event: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     """What an event bears beside its text, as far as it is plain."""
-    reserved = {"message", "format", "time", "level", "logger", "system", "isError", "failure", "why", "redacted_text"}
+    reserved = {"message", "format", "time", "level", "logger", "system", "isError", "failure", "redacted_text"}
     return {
         key: value
         for key, value in event.items()

@@ -12,7 +12,7 @@ import ujson
 from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 
 LONGEST = 1 << 20
-_OWN = frozenset({"time", "level", "logger", "message"})
+_OWN = frozenset({"time", "level", "logger", "message", "format", "self"})
 
 
 class Relay:

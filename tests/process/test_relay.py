@@ -66,7 +66,12 @@ class RelayTests(SynchronousTestCase):
 
     @settings(deadline=None, database=None, max_examples=80)
     @given(
-        st.lists(st.binary(max_size=30) | st.sampled_from([b'{"message":1}', b'{"message":"m","level":9,"time":"x"}']))
+        st.lists(
+            st.binary(max_size=30)
+            | st.sampled_from(
+                [b'{"message":1}', b'{"message":"m","format":"f","self":1}', b'{"message":"m","level":9,"time":"x"}']
+            )
+        )
     )
     def test_nothing_a_child_writes_does_harm(self, parts: list[bytes]) -> None:
         """Whatever bytes come, in whatever pieces."""

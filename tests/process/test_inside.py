@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.protocols.amp import CommandLocator
+from twisted.test.iosim import connectedServerAndClient
+from twisted.trial.unittest import SynchronousTestCase
+
+from rateway.config import Config, to_wire
+from rateway.errors import ConfigError, FatalError
+from rateway.logs import Redactor
+from rateway.model.plan import Cluster
+from rateway.process import commands
+from rateway.process.compose import LOCK_WAIT, Parts
+from rateway.process.inside import Inside
+from rateway.process.link import Link
+
+from .fakes import Heard
+
+CONFIG = Config(token="t.o.k.e.n", intents=1, amqp_uri="amqp://u:passw0rd@h", shards_per_cluster=2)
+
+
+class Store:
+    """A store that knows one session."""
+
+    def __init__(self, journal: list[Any], folder: Path) -> None:
+        self.journal = journal
+        self.folder = folder
+
+    def sessions(self) -> dict[int, object]:
+        return {2: object()}
+
+    def close(self) -> None:
+        self.journal.append(("closed", self.folder.name))
+
+
+class Cache:
+    """A cache that notes its end."""
+
+    def __init__(self, journal: list[Any]) -> None:
+        self.journal = journal
+
+    def close(self) -> None:
+        self.journal.append(("closed", "cache"))
+
+
+class Service:
+    """A cluster that notes what becomes of it."""
+
+    def __init__(self, journal: list[Any], cluster: Cluster, fatal: Any) -> None:
+        self.journal, self.cluster, self.fatal = journal, cluster, fatal
+        self.fails = False
+
+    def startService(self) -> None:
+        self.journal.append(("started", self.cluster.number))
+
+    def stopService(self) -> Deferred[None]:
+        self.journal.append(("stopped", self.cluster.number))
+        if self.fails:
+            raise_later: Deferred[None] = Deferred()
+            raise_later.errback(ZeroDivisionError("bug"))
+            return raise_later
+        return succeed(None)
+
+    def stop_for_good(self) -> Deferred[None]:
+        self.journal.append(("ended", self.cluster.number))
+        return succeed(None)
+
+    def status(self) -> dict[str, object]:
+        return {"cluster": self.cluster.number, "padding": "x" * (70_000 if self.cluster.number == 3 else 0)}
+
+
+class Outside(CommandLocator):
+    """The parent's side: notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Any] = []
+
+    @commands.ClusterStarted.responder
+    def cluster_started(self, cluster: int, resumable: list[int]) -> dict[str, object]:
+        self.told.append((cluster, resumable))
+        return {}
+
+    @commands.ReportFatal.responder
+    def fatal(self, sentence: str) -> dict[str, object]:
+        self.told.append(sentence)
+        return {}
+
+
+class InsideTests(SynchronousTestCase):
+    """A child from the inside, with clusters that are none."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.journal: list[Any] = []
+        self.services: dict[int, Service] = {}
+        self.locked, self.always_locked = 0, ""
+        self.redactor = Redactor()
+        self.parent = Outside()
+        parts = Parts(self.open_store, lambda *_, **__: Cache(self.journal), self.make_cluster)
+        self.inside = Inside(self.clock, self.redactor, parts)
+        self.outside, _, self.pump = connectedServerAndClient(lambda: self.inside.link, lambda: Link(self.parent))
+
+    def open_store(self, folder: Path, *, shards: range, **options: Any) -> Store:
+        if self.locked or folder.name == self.always_locked:
+            self.locked -= 1
+            raise ConfigError("the folder is in use by process 7")
+        self.journal.append(("opened", folder.name, shards, options["total"], options["cache"]))
+        return Store(self.journal, folder)
+
+    def make_cluster(
+        self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, cache: Any, *rest: Any
+    ) -> Service:
+        self.assertEqual((total, config, url), (5, CONFIG, "wss://g"))
+        self.services[cluster.number] = Service(self.journal, cluster, rest[-1])
+        return self.services[cluster.number]
+
+    def ask(self, command: Any, **arguments: Any) -> Deferred[dict[str, Any]]:
+        asked: Deferred[dict[str, Any]] = self.outside.ask(command, **arguments)
+        self.pump.flush()
+        return asked
+
+    def run_(self, *clusters: int) -> Deferred[dict[str, Any]]:
+        self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
+        return self.ask(commands.RunClusters, clusters=list(clusters))
+
+    def test_clusters_run_once_every_store_is_open(self) -> None:
+        """Each is told of, with the shards that have a session."""
+        self.successResultOf(self.run_(2, 3))
+        self.assertEqual(
+            self.journal,
+            [
+                ("opened", "cluster-2", range(2, 4), 5, True),
+                ("opened", "cluster-3", range(4, 5), 5, True),
+                ("started", 2),
+                ("started", 3),
+            ],
+        )
+        self.assertEqual(self.parent.told, [(2, [2]), (3, [2])])
+
+    def test_secrets_are_known_to_the_log(self) -> None:
+        """From the configuration on."""
+        heard = Heard(self)
+        self.successResultOf(self.run_())
+        event: dict[str, Any] = {"log_format": "{x}", "x": "t.o.k.e.n passw0rd"}
+        self.redactor(event)
+        self.assertNotIn("t.o.k", str(event))
+        self.assertNotIn("passw0rd", str(event))
+        self.assertEqual(heard.texts(), [])
+
+    def test_an_orphan_is_waited_for(self) -> None:
+        """It lets go of the folder within ten seconds, or its process is named."""
+        self.locked = 3
+        running = self.run_(1)
+        self.assertNoResult(running)
+        self.clock.pump([0.25] * 3)
+        self.pump.flush()
+        self.successResultOf(running)
+
+    def test_a_folder_that_stays_locked_ends_all(self) -> None:
+        """And what was opened before is closed."""
+        self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
+        self.always_locked = "cluster-2"
+        running = self.ask(commands.RunClusters, clusters=[1, 2])
+        self.clock.pump([0.25] * int(LOCK_WAIT * 4 + 2))
+        self.pump.flush()
+        self.successResultOf(running)
+        self.assertEqual(self.parent.told, ["the folder is in use by process 7"])
+        self.assertEqual(self.journal[-1], ("closed", "cluster-1"))
+
+    def test_an_orderly_stop(self) -> None:
+        """The clusters, then the cache over them; a second stop is nothing."""
+        self.successResultOf(self.run_(1, 2))
+        self.journal.clear()
+        self.successResultOf(self.ask(commands.Stop, final=False))
+        self.assertEqual(self.journal, [("stopped", 1), ("stopped", 2), ("closed", "cache")])
+        self.successResultOf(self.inside.stop())
+        self.assertEqual(len(self.journal), 3)
+
+    def test_a_final_stop(self) -> None:
+        """The sessions end."""
+        self.successResultOf(self.run_(1))
+        self.successResultOf(self.ask(commands.Stop, final=True))
+        self.assertIn(("ended", 1), self.journal)
+
+    def test_a_cluster_that_fails_to_stop(self) -> None:
+        """Doesn't keep the others from it."""
+        self.successResultOf(self.run_(1, 2))
+        self.services[1].fails = True
+        self.successResultOf(self.ask(commands.Stop, final=False))
+        self.assertEqual(self.journal[-2:], [("stopped", 2), ("closed", "cache")])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_stopping_before_it_started(self) -> None:
+        """The lock is still waited for: then nothing is started, and nothing reported."""
+        self.locked = 1
+        running = self.run_(1, 2)
+        self.successResultOf(self.ask(commands.Stop, final=False))
+        self.clock.pump([0.25] * 4)
+        self.pump.flush()
+        self.successResultOf(running)
+        self.assertEqual([step for step in self.journal if step[0] == "started"], [])
+        self.assertEqual(self.journal[-2:], [("closed", "cluster-1"), ("closed", "cluster-2")])
+        self.assertEqual(self.parent.told, [])
+
+    def test_status(self) -> None:
+        """As JSON; of a cluster that isn't here, or says too much for AMP, nothing."""
+        self.successResultOf(self.run_(1, 3))
+        told = [self.successResultOf(self.ask(commands.Status, cluster=n))["status"] for n in (1, 2, 3)]
+        self.assertEqual(told, [b'{"cluster":1,"padding":""}', b"{}", b"{}"])
+
+    def test_a_fatal_end_is_the_parents(self) -> None:
+        """A shard's 4004 reaches it in one sentence."""
+        self.successResultOf(self.run_(1))
+        self.services[1].fatal.report_fatal(FatalError("the token is wrong"))
+        self.pump.flush()
+        self.assertEqual(self.parent.told[-1], "the token is wrong")
+
+    def test_stopping_before_it_was_configured(self) -> None:
+        """The parent may die early."""
+        self.successResultOf(self.inside.stop())
