@@ -92,10 +92,20 @@ class Worker:
     ) -> Deferred[Received]:
         """Publish to the cluster's exchange with ``reply_to``; fires with the answer."""
         tag = str(next(_tags))
-        answer = self._answers[tag] = Deferred()
+        answer = self.expect(tag)
         sent = self.publish(cluster, key, body, headers, reply_to=self._reply_queue, correlation_id=tag, **properties)
         sent.addErrback(answer.errback)
         return answer
+
+    def expect(self, tag: str) -> Deferred[Received]:
+        """Fires with the answer that bears this correlation id, whoever asks for it in our name."""
+        answer = self._answers[tag] = Deferred()
+        return answer
+
+    @property
+    def reply_queue(self) -> str:
+        """Where answers are taken from."""
+        return self._reply_queue
 
     def publish(
         self, cluster: int, key: str, body: bytes, headers: Mapping[str, object] | None = None, **properties: Any
