@@ -55,6 +55,7 @@ TOO_MUCH_WAIT = 5.0
 
 
 _AWAITED = {"connecting": "HELLO", "overdue": "HELLO", "identifying": "READY", "resuming": "RESUMED"}
+_AWAITING_HELLO = frozenset({"permitted", "overdue", "connecting"})
 
 
 @define
@@ -91,7 +92,7 @@ class Core:
     def wait(self, now: float, what: str, *, least: float = 0.0, our_fault: bool = False) -> Actions:
         """Come back after the backoff, or after ``least`` seconds if that is longer."""
         delay = max(self.backoff.delay(now, self.random()), least)
-        follows = "identifying anew" if self.session.resume_url is None else "resuming"
+        follows = "identifying" if self.session.resume_url is None else "resuming"
         return [SetTimer(delay), Note(f"{what}; {follows} in {delay:.1f} s", our_fault)]
 
     def op9_wait(self) -> float:
@@ -194,7 +195,8 @@ def lose(core: Core, now: float, reason: CloseReason, detail: str) -> Actions:
     forget = core.forget() if core.session.ended(reason.verdict) else []
     least = TOO_MUCH_WAIT if reason.verdict is Verdict.RESUME_LATER else 0.0
     by_code = reason.code is not None and reason.code != 1006
-    what = f"closed by Discord with {reason.code}, {reason.meaning}" if by_code else reason.meaning
+    meaning = "no connection" if core.state in _AWAITING_HELLO else reason.meaning
+    what = f"closed by Discord with {reason.code}, {reason.meaning}" if by_code else meaning
     what = f"{what} ({detail})" if detail else what
     return [*core.leave(), *forget, *core.wait(now, what, least=least, our_fault=reason.our_bug)]
 

@@ -638,8 +638,10 @@ class BackoffTests(SynchronousTestCase):
         """Each end of a connection is one line: why, and what is done about it when."""
         note = only(Note, story_at("active").tell(closed(4000)))
         self.assertEqual(note.sentence, "closed by Discord with 4000, unknown error; resuming in 0.2 s")
+        note = only(Note, story_at("active").tell(dropped))
+        self.assertEqual(note.sentence, "connection lost (Connection was refused); resuming in 0.2 s")
         note = only(Note, story_at("permitted").tell(dropped))
-        self.assertEqual(note.sentence, "connection lost (Connection was refused); identifying anew in 0.5 s")
+        self.assertEqual(note.sentence, "no connection (Connection was refused); identifying in 0.5 s")
 
 
 class FatalTests(SynchronousTestCase):

@@ -196,6 +196,10 @@ class SocketTests(TestCase):
         await self.arrived(simulator, shard, "READY")
         simulator.drop(0, "rst")
         await self.arrived(simulator, shard, "RESUMED")
+        shard.pause()
+        simulator.dispatch(0, "AFTER_PAUSE", {})
+        shard.resume()
+        await self.arrived(simulator, shard, "AFTER_PAUSE")
         await shard.stop()
         simulator = await self.begin(server(certificates.wrong_name), host="localhost", resume_host="localhost")
         lost: list[str] = []
