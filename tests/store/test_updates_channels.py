@@ -175,7 +175,7 @@ class ThreadTests(StoreTestCase):
         expected["message_count"] = 4
         self.assertEqual(self.store.ask("GuildChannel", s.POST), post | expected)
         start = {"message_count": 0, "total_message_sent": 0, "last_message_id": None}
-        self.store.happens("THREAD_CREATE", s.thread(SECOND, **start))
+        self.store.happens("THREAD_CREATE", s.thread(SECOND) | start)
         self.store.happens("MESSAGE_CREATE", s.message(SECOND, SECOND))
         self.assertEqual(self.store.ask("GuildChannel", SECOND)["message_count"], 0)
         many = {"ids": [str(SECOND), "1", "2"], "channel_id": str(SECOND)} | OF_GUILD

@@ -74,7 +74,7 @@ class MemberTests(StoreTestCase):
 
     def test_update_merges(self) -> None:
         """An update changes what it bears, ``null`` too, and keeps the rest."""
-        update = {"user": s.user(s.ALICE, "alicia"), "roles": [], "nick": None} | OF_GUILD
+        update: s.Json = {"user": s.user(s.ALICE, "alicia"), "roles": [], "nick": None} | OF_GUILD
         self.store.happens("GUILD_MEMBER_UPDATE", update)
         wanted = s.member(s.ALICE, "alicia", roles=[], nick=None) | OF_GUILD | {"user_id": str(s.ALICE)}
         self.assertEqual(self.store.ask("Member", s.GUILD, s.ALICE), wanted)
@@ -134,8 +134,8 @@ class PresenceTests(StoreTestCase):
         """A presence with any types inside is kept or passed over, and never an error."""
         weird: list[object] = [
             s.presence(s.BOB, activities="many", client_status=7),
-            s.presence(s.BOB, status=3),
-            s.presence(s.BOB, status={"a": []}),
+            s.presence(s.BOB) | {"status": 3},
+            s.presence(s.BOB) | {"status": {"a": []}},
             s.presence(s.BOB, user={"id": str(s.BOB), "username": 5, "avatar": [1], "bot": "yes"}),
             s.presence(s.BOB, user=None),
             s.presence(s.BOB, user={"id": None}),
