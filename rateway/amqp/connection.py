@@ -134,7 +134,7 @@ class Connector:
             raise
         except Exception as problem:
             self._silent_refusals = 0
-            self._log.debug("connecting to the broker failed", log_failure=Failure())
+            self._log.debug("connecting to the broker failed: {problem!r}", problem=problem)
             return Unavailable(explain(Failure()) or str(problem).rstrip(".") or type(problem).__name__)
         self.client = client
         try:

@@ -187,12 +187,20 @@ def decode_table(data: bytes, position: int = 0) -> tuple[dict[str, object], int
     return _read_table(data, position, len(data), 0)
 
 
+def _raw(text: str | bytes) -> bytes:
+    if isinstance(text, str):
+        return text.encode(errors="surrogateescape")
+    if isinstance(text, bytes | bytearray | memoryview):
+        return bytes(text)
+    raise LocalProtocolError(f"a {type(text).__name__} is no string")
+
+
 def short_string(text: str | bytes) -> bytes:
     """A length byte and up to 255 bytes.
 
     :raises LocalProtocolError: if there are more.
     """
-    raw = text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
+    raw = _raw(text)
     if len(raw) > 255:
         raise LocalProtocolError(f"a short string of {len(raw)} bytes: AMQP allows 255")
     return bytes((len(raw),)) + raw
@@ -200,7 +208,7 @@ def short_string(text: str | bytes) -> bytes:
 
 def long_string(text: str | bytes) -> bytes:
     """A length of four bytes, and the bytes; text is written as UTF-8."""
-    raw = text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
+    raw = _raw(text)
     return _LENGTH.pack(len(raw)) + raw
 
 
