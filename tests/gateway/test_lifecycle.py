@@ -685,6 +685,15 @@ class PauseTests(SynchronousTestCase):
         self.assertIsNone(story.due)
         self.assertEqual(story.tell(unpause), [])
 
+    def test_a_pause_gives_discord_its_time_anew(self) -> None:
+        """READY or the replay can't be late while nobody reads: after the pause the whole time counts again."""
+        for state in ("identifying", "resuming"):
+            story = story_at(state)
+            story.tell(pause)
+            story.now += PAUSE_LIMIT - 1
+            self.assertEqual(deeds(story.tell(unpause)), [GoOnReading])
+            self.assertEqual(story.due, story.now + ANSWER_TIMEOUT)
+
     def test_a_long_pause_closes_and_resumes_when_there_is_room(self) -> None:
         """After a minute the connection is closed resumably; it comes back by RESUME, and only when there is room."""
         story = story_at("active")

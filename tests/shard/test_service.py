@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
@@ -36,7 +39,9 @@ from .discord import (
     ready,
     resumed,
 )
-from .wire import BINARY, frame, plug
+from .wire import BINARY, close_frame, frame, plug
+
+Step = Callable[[Discord, list[Deferred[None]]], object]
 
 
 def heartbeats(payloads: list[dict[str, Any]]) -> list[object]:
@@ -674,6 +679,75 @@ class StopTests(SynchronousTestCase):
         self.assertEqual(len(discord.lines), 2)
 
 
+def said(*payloads: dict[str, Any]) -> Step:
+    """Discord says this on a connection that is open."""
+
+    def step(discord: Discord, answers: list[Deferred[None]]) -> None:
+        if discord.lines and discord.line.protocol.open:
+            discord.line.say(*payloads)
+
+    return step
+
+
+def sent_raw(data: bytes) -> Step:
+    """Discord sends these bytes, open or not."""
+
+    def step(discord: Discord, answers: list[Deferred[None]]) -> None:
+        if discord.lines and discord.line.wire.protocol is not None:
+            discord.line.raw(data)
+
+    return step
+
+
+def accepted(discord: Discord, answers: list[Deferred[None]]) -> None:
+    """Discord accepts the upgrade."""
+    if discord.lines and discord.line.wire.protocol is not None and b"GET " in discord.line.wire.value():
+        discord.line.accept()
+
+
+def lost(discord: Discord, answers: list[Deferred[None]]) -> None:
+    """The socket is closed."""
+    if discord.lines and discord.line.wire.protocol is not None:
+        discord.line.wire.lose()
+
+
+def commanded(discord: Discord, answers: list[Deferred[None]]) -> None:
+    """A bot sends a command."""
+    answers.append(discord.shard.send(4, CommandTests.payload, discord.clock.seconds() + 30))
+
+
+STEPS: dict[str, Step] = {
+    "accept": accepted,
+    "hello": said({"op": 10, "d": {"heartbeat_interval": 40000}}),
+    "bad hello": said({"op": 10, "d": {}}),
+    "ready": said(ready(1), event(2)),
+    "resumed": said(event(11), resumed(12), event(13)),
+    "events": said(event(14), event(15)),
+    "nameless": said({"op": 0, "d": {}}),
+    "ack": said({"op": 11}),
+    "op 1": said({"op": 1, "d": None}),
+    "op 7": said(event(16), {"op": 7, "d": None}, event(17)),
+    "op 9 true": said({"op": 9, "d": True}),
+    "op 9 false": said({"op": 9, "d": False}),
+    "op 7 and 9": said({"op": 7, "d": None}, {"op": 9, "d": False}, {"op": 10, "d": None}),
+    "junk": sent_raw(frame(b"{") + frame(b"\xff")),
+    "bytes": sent_raw(b"HTTP/1.1 403 Forbidden\r\n\r\n"),
+    "close 1000": sent_raw(close_frame(1000)),
+    "close 4000": sent_raw(close_frame(4000)),
+    "close 4007": sent_raw(close_frame(4007)),
+    "close 4009": sent_raw(close_frame(4009)),
+    "close 4014": sent_raw(close_frame(4014)),
+    "lost": lost,
+    "refuse": lambda d, a: d.refuses.update({HOME, GENERAL}),
+    "listen": lambda d, a: d.refuses.clear(),
+    "pause": lambda d, a: d.shard.pause(),
+    "resume": lambda d, a: d.shard.resume(),
+    "command": commanded,
+    "greedy gate": lambda d, a: setattr(d.gate, "generous", False),
+    "generous gate": lambda d, a: setattr(d.gate, "generous", True),
+}
+
+
 class RobustnessTests(SynchronousTestCase):
     """Bugs of ours or of others."""
 
@@ -733,6 +807,45 @@ class RobustnessTests(SynchronousTestCase):
         self.assertEqual([event["log_level"].name for event in shown].count("error"), 1)
         everything = repr(events) + repr(discord.shard) + repr(vars(discord.shard)["_settings"])
         self.assertNotIn("very-secret", everything)
+
+    def test_ready_unasked(self) -> None:
+        """READY before HELLO, or before IDENTIFY: nothing of that read or after it is taken."""
+        discord = Discord(SESSION)
+        discord.shard.startService()
+        discord.line.accept()
+        discord.line.say(ready(), event(2))
+        self.assertEqual(discord.line.closed_with(), [OwnClose.UNDECODABLE])
+        self.assertEqual(discord.sink.takes, [])
+        self.assertEqual(discord.shard.session, SESSION)
+
+    @settings(deadline=None, database=None, max_examples=150)
+    @given(
+        session=st.booleans(),
+        depth=st.integers(0, 3),
+        steps=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.floats(0, 30)), max_size=40),
+    )
+    def test_anything_at_any_time(self, session: bool, depth: int, steps: list[tuple[str, float]]) -> None:
+        """Whatever Discord, the network, the broker and the bots do: no error of ours, nothing left when it stops."""
+        discord = Discord(SESSION if session else None)
+        answers: list[Deferred[None]] = []
+        discord.shard.startService()
+        healthy = [("accept", 0.0), ("hello", 0.0), ("resumed" if session else "ready", 0.0)]
+        for step, delay in [*healthy[:depth], *steps]:
+            discord.clock.advance(delay)
+            STEPS[step](discord, answers)
+        done = discord.shard.stop()
+        for line in discord.lines:
+            self.assertFalse({1000, 1001} & set(line.closed_with()))
+            if line.wire.protocol is not None:
+                line.wire.lose()
+        self.successResultOf(done)
+        self.assertEqual(discord.clock.getDelayedCalls(), [])
+        for answer in answers:
+            self.assertTrue(answer.called)
+            answer.addErrback(lambda failure: failure.trap(RequestRefused))
+        for _, session_then, dispatches in discord.sink.takes:
+            self.assertGreaterEqual(session_then.seq, dispatches[-1][0])
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_lines_are_told_apart(self) -> None:
         """What an old connection still says or does concerns nobody."""

@@ -92,8 +92,8 @@ class Wire(StringTransport):
         protocol.connectionLost(Failure(ConnectionAborted() if self.aborted else ConnectionDone()))
 
     def sent(self) -> list[tuple[int, bytes]]:
-        """The frames sent since this was last asked."""
-        frames = parse_frames(self.value())
+        """The frames sent since this was last asked; none while the upgrade isn't accepted."""
+        frames = [] if self.value().startswith(b"GET ") else parse_frames(self.value())
         self.clear()
         return frames
 
