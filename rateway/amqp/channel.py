@@ -60,11 +60,13 @@ class Channel(AMQChannel):
         """Closed by the broker, or with the connection."""
         if self.closed:
             return
+        # Whoever waits for an answer hears of it as soon as the queues are closed, and may go on at once.
+        expected = self._closing or self.calls
         self.closed = True
         self.reason = reason
         self.incoming.close()
         self.responses.close()
-        if not self._closing:
+        if not expected:
             self.client.channel_failed(self, reason)
 
     async def call(self, method: str, **arguments: object) -> Any:

@@ -238,9 +238,8 @@ class Client(AMQClient):
         self.started.fire()
 
     def channel_failed(self, channel: Channel, reason: Any) -> None:
-        """A channel the broker closed while nobody waited for an answer on it is mended by a new connection."""
-        if not channel.calls:
-            self.fail(refusal(reason))
+        """The broker closed a channel while nobody waited for an answer on it: a new connection mends that."""
+        self.fail(refusal(reason))
 
     def _tick(self) -> None:
         """Twice per heartbeat interval: speak if we were silent, give up after two intervals without a byte."""

@@ -214,12 +214,12 @@ class Connection:
         else:
             if name == "confirm.select":
                 self._tags[channel] = 0
-            empty = {("connection", "open"): [""], ("channel", "open"): [b""]}.get((class_name, method_name), [])
-            self.send(channel, class_name, f"{method_name}-ok", *empty)
+            reserved: dict[str, object] = {"connection.open": "", "channel.open": b""}
+            self.send(channel, class_name, f"{method_name}-ok", *([reserved[name]] if name in reserved else []))
 
 
 @implementer(IStreamClientEndpoint)
-@define(eq=False)
+@define(eq=False, slots=False)
 class ScriptedBroker:
     """Where the client connects to.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pika import frame as pika_frame
@@ -14,7 +16,7 @@ from rateway.errors import LocalProtocolError
 texts = st.text(max_size=300)
 
 
-def read(data: bytes) -> list[object]:
+def read(data: bytes) -> list[Any]:
     """All frames, as pika sees them."""
     frames = []
     while data:

@@ -127,9 +127,12 @@ class ReceiverTests(SynchronousTestCase):
     def test_stopped(self) -> None:
         """Nothing is heard after a stop, not even from the same read."""
         told: list[int] = []
-        receiver = Receiver(
-            lambda *_: None, lambda channel, _: (told.append(channel), receiver.stop())[0], lambda *_: None
-        )
+
+        def once(channel: int, payload: bytes) -> None:
+            told.append(channel)
+            receiver.stop()
+
+        receiver = Receiver(lambda *_: None, once, lambda *_: None)
         receiver.feed(frame(METHOD, 1, b"aaaa") + frame(METHOD, 2, b"bbbb"))
         receiver.feed(frame(METHOD, 3, b"cccc"))
         self.assertEqual(told, [1])
