@@ -17,6 +17,8 @@ import lmdb
 INITIAL_SIZE = 16 << 20
 _LARGEST_STEP = 1 << 30
 _SMALLEST_STEP = 16 << 20
+_LOCK_SIZE = 64 << 10
+"""Bytes of the table of readers, which is a map too: room for some thousand."""
 
 
 class Damaged(Exception):
@@ -134,6 +136,7 @@ class Environment:
         data = self.path / "data.mdb"
         before = data.stat().st_size if data.exists() else 0
         size = max(initial_size, before)
+        self._allocate(_LOCK_SIZE, "lock.mdb")
         try:
             self._env = lmdb.open(
                 str(self.path),
@@ -143,7 +146,6 @@ class Environment:
                 metasync=False,
                 writemap=True,
                 readahead=False,
-                max_readers=512,
                 max_spare_txns=2,
             )
         except lmdb.Error as error:
@@ -160,13 +162,12 @@ class Environment:
         self._identity = self._identify()
 
     def _open_to_read(self) -> None:
-        self._env = lmdb.open(
-            str(self.path), readonly=True, create=False, readahead=False, max_readers=512, max_spare_txns=2
-        )
+        self._env = lmdb.open(str(self.path), readonly=True, create=False, readahead=False, max_spare_txns=2)
         self._identity = self._identify()
 
-    def _allocate(self, size: int) -> int:
-        fd = os.open(self.path / "data.mdb", os.O_RDWR | os.O_CLOEXEC)
+    def _allocate(self, size: int, name: str = "data.mdb") -> int:
+        """Have the disk give the file this much room, all of it."""
+        fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, size)
         finally:
