@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from twisted.application.app import ServerOptions
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
+from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python import usage
+from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
+from twisted.scripts._twistd_unix import ServerOptions
 
 from rateway import __version__
 from rateway.config import Config, load_config
@@ -72,8 +74,23 @@ class Options(usage.Options):
         except ConfigError as error:
             print(error, file=sys.stderr)
             raise SystemExit(1) from None
-        if isinstance(self.parent, ServerOptions) and not self.parent.get("logger") and not self.parent.get("syslog"):
-            self.parent["logger"] = partial(_observer, self.config.log_format, self.parent)
+
+
+class Rateway(MultiService):
+    """The whole of it, as an application of twistd's holds it.
+
+    :param observer: makes the log's observer; twistd takes it from the application, unless told ``--logger``.
+    """
+
+    def __init__(self, parent: Parent, observer: Callable[[], ILogObserver] | None) -> None:
+        super().__init__()
+        self._observer = observer
+        parent.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer())
 
 
 def makeService(options: Options) -> IService:
@@ -87,7 +104,7 @@ def makeService(options: Options) -> IService:
     # Before twistd begins to log, so that it comes before every other observer.
     globalLogPublisher.addObserver(redactor)
     end = ending.Ending(reactor, ending.exit_with)
-    return Parent(
+    parent = Parent(
         reactor,
         config,
         DiscordClient(reactor, config.api_url, config.token),
@@ -95,6 +112,19 @@ def makeService(options: Options) -> IService:
         lambda process: spawn(reactor, process, options.environ),
         lambda hurry: StopSignals(reactor, end.stop, hurry),
     )
+    twistd = options.parent if isinstance(options.parent, ServerOptions) else _options_of_tac()
+    ours = twistd is not None and not twistd.get("syslog")
+    return Rateway(parent, partial(_observer, config.log_format, twistd or {}) if ours else None)
+
+
+def _options_of_tac() -> ServerOptions | None:
+    """twistd's options, where it runs a .tac: that doesn't get to see them."""
+    options = ServerOptions()
+    try:
+        options.parseOptions(sys.argv[1:])
+    except (usage.UsageError, SystemExit, ReactorAlreadyInstalledError):
+        return None
+    return options if options["python"] else None
 
 
 def _observer(log_format: str, twistd: Mapping[str, Any]) -> ILogObserver:
