@@ -86,7 +86,8 @@ class ClusterStore:
         :param kinds: the kinds of entities kept, as in CACHE_ENTITIES; ``None`` for all.
         :param boot_id: of the machine's present boot, if not to be asked for.
         :param initial_size: of the map, in bytes.
-        :raises ConfigError: if another process holds the folder, or it lies where a store can't.
+        :raises FolderInUse: if another process holds the folder: a ``ConfigError``, but one that may pass.
+        :raises ConfigError: if it lies where a store can't, or the disk doesn't let us.
         """
         record = trust.Record(
             version=trust.VERSION,

@@ -8,6 +8,12 @@ from pathlib import Path
 
 from attrs import define
 
+from rateway.errors import ConfigError
+
+
+class FolderInUse(ConfigError):
+    """Another process holds the folder: it may be about to let go."""
+
 
 @define
 class FolderLock:

@@ -14,7 +14,7 @@ from rateway.errors import ConfigError
 from . import keys, trust
 from .environment import Damaged, Environment
 from .filesystem import refuse_network
-from .lock import FolderLock, holder
+from .lock import FolderInUse, FolderLock, holder
 from .sessions import SessionRecord
 from .transaction import TransactionReader
 
@@ -40,7 +40,8 @@ class Opened:
 def take(folder: Path) -> FolderLock:
     """Make the folder if need be, and take its lock.
 
-    :raises ConfigError: if it can't be made, is no place for a store, or another process has it.
+    :raises FolderInUse: if another process has it.
+    :raises ConfigError: if it can't be made, or is no place for a store.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def take(folder: Path) -> FolderLock:
     except OSError as error:
         raise ConfigError(f"STATE_DIR: {folder} can't be used: {error.strerror or error}") from error
     if lock is None:
-        raise ConfigError(
+        raise FolderInUse(
             f"STATE_DIR: {folder} is in use by process {holder(folder) or 'unknown'}: "
             "stop that rateway, or give this one a folder of its own"
         )

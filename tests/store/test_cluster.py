@@ -21,6 +21,7 @@ from rateway.model.session import Session
 from rateway.store import keys, trust
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.lock import FolderInUse
 from rateway.store.updates.table import UPDATES
 
 from . import samples as s
@@ -330,7 +331,7 @@ class TrustTests(StoreTestCase):
     def test_folder_in_use(self) -> None:
         """A second opener is told who has the folder, and the first isn't harmed."""
         store = self.filled()
-        error = self.assertRaises(ConfigError, open_store, self.folder)
+        error = self.assertRaises(FolderInUse, open_store, self.folder)
         self.assertIn(f"in use by process {os.getpid()}", str(error))
         feed(store, dispatch(3, "GUILD_DELETE", {"id": str(s.GUILD)}))
         store.close()

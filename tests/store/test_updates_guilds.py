@@ -158,7 +158,7 @@ class GuildTests(SynchronousTestCase):
     def test_weird_presence_does_not_spoil_the_guild(self) -> None:
         """A presence that can't be read is left out of a guild that otherwise comes whole."""
         store = MemoryStore(kept())
-        store.happens("GUILD_CREATE", s.guild(presences=[{"user": {"id": "x"}}, 5, s.presence(s.BOB)]))
+        store.happens("GUILD_CREATE", s.guild(presences=[{"user": {"id": "x"}}, 5, s.presence(-1), s.presence(s.BOB)]))
         self.assertIsNotNone(store.ask("Presence", s.GUILD, s.BOB))
 
     def test_order_of_keys_is_no_matter(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 
 import msgspec
 from msgspec import Raw, Struct
@@ -13,6 +14,8 @@ from rateway.store.view import Changes, View
 from .whereabouts import is_known
 
 _OFFLINE = Raw(b'"offline"')
+_UNREADABLE = (msgspec.MsgspecError, struct.error)
+"""Of another shape than documented, or with an id that no key can hold."""
 _BARE = 32
 """Bytes of a user with an id and nothing else, at most."""
 
@@ -35,12 +38,13 @@ def presence_update(d: bytes, view: View) -> Changes:
     try:
         event = _presence(d)
         user = blob.id_of(event.user).id
-    except msgspec.MsgspecError:
-        return out
-    if event.guild_id is None or not is_known(view, event.guild_id):
+        if event.guild_id is None or not is_known(view, event.guild_id):
+            return out
+        row = keys.presence(event.guild_id, user)
+    except _UNREADABLE:
         return out
     if view.kept.presences:
-        out[keys.presence(event.guild_id, user)] = None if event.status == _OFFLINE else d
+        out[row] = None if event.status == _OFFLINE else d
     if view.kept.people and len(bytes(event.user)) > _BARE:
         _merge_user(view, out, user, event.user)
     return out
@@ -50,7 +54,7 @@ def put(view: View, out: Changes, guild: int, data: Raw) -> None:
     """A presence that came inside of another event; if it can't be read, the event is none the worse."""
     if not view.kept.presences:
         return
-    with contextlib.suppress(msgspec.MsgspecError):
+    with contextlib.suppress(*_UNREADABLE):
         presence = _presence(data)
         user = blob.id_of(presence.user).id
         out[keys.presence(guild, user)] = None if presence.status == _OFFLINE else bytes(data)
