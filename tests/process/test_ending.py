@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.error import ReactorNotRunning
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from rateway.errors import FatalError
+from rateway.interfaces import IFatalReporter
+from rateway.process.ending import Ending
+from rateway.process.signals import STOPPING, StopSignals
+
+from .fakes import Heard
+
+ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class Reactor:
+    """Can be stopped once; runs what threads call when told."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self.pending: list[Any] = []
+
+    def stop(self) -> None:
+        self.stops += 1
+        if self.stops > 1:
+            raise ReactorNotRunning("Can't stop reactor that isn't running.")
+
+    def callFromThread(self, function: Any) -> None:
+        self.pending.append(function)
+
+
+class EndingTests(SynchronousTestCase):
+    """A fatal end."""
+
+    def test_one_sentence_and_a_code(self) -> None:
+        """Only the first reason is told: the others follow from it."""
+        heard, reactor, codes = Heard(self), Reactor(), list[int]()
+        ending = Ending(reactor, codes.append)
+        self.assertTrue(verifyObject(IFatalReporter, ending))
+        ending.report_fatal(FatalError("set DISCORD_TOKEN"))
+        ending.report_fatal(FatalError("another"))
+        self.assertEqual(heard.texts("critical"), ["rateway stops: set DISCORD_TOKEN"])
+        self.assertEqual((codes, reactor.stops), ([1], 1))
+
+    def test_while_it_stops_already(self) -> None:
+        """Is no trouble."""
+        reactor = Reactor()
+        ending = Ending(reactor, list[int]().append)
+        ending.stop()
+        ending.stop()
+        ending.report_fatal(FatalError("x"))
+        self.assertEqual(reactor.stops, 3)
+
+
+class ExitCodeTests(SynchronousTestCase):
+    """What the shell sees, whatever the program meant to return."""
+
+    def run_(self, code: str) -> subprocess.CompletedProcess[str]:
+        head = (
+            "import atexit; atexit.register(print, 'earlier'); from rateway.process import ending; ending.install()\n"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", head + code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def test_a_fatal_end(self) -> None:
+        """The code is set, what was written is out, what was to run at the exit has run."""
+        done = self.run_("ending.exit_with(1); atexit.register(print, 'later'); print('x', end='')")
+        self.assertEqual((done.returncode, done.stdout), (1, "xlater\n"))
+
+    def test_a_good_end(self) -> None:
+        """Nothing is changed."""
+        done = self.run_("print('x')")
+        self.assertEqual((done.returncode, done.stdout), (0, "x\nearlier\n"))
+
+
+class StopSignalsTests(SynchronousTestCase):
+    """The first signal, and the next."""
+
+    def test_first_and_later(self) -> None:
+        """The first stops in order, each later one hurries; both in the reactor's own time."""
+        for number in STOPPING:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        reactor: Any = Reactor()
+        done: list[str] = []
+        StopSignals(reactor, lambda: done.append("stop"), lambda: done.append("hurry")).install()
+        for number in (*STOPPING, signal.SIGINT):
+            signal.raise_signal(number)
+        self.assertEqual(done, [])
+        for call in reactor.pending:
+            call()
+        self.assertEqual(done, ["stop", "hurry", "hurry"])
