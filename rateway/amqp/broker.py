@@ -39,7 +39,7 @@ ANSWERS_LIMIT = 16 * 1024 * 1024
 """Bytes of answers that wait for the transport; more are dropped, as if the broker were away."""
 
 _EVENTS, _ANSWERS = 1, 2
-_ACCESS_REFUSED, _DECLARED_OTHERWISE = 403, 406
+_ACCESS_REFUSED, _NOT_FOUND, _DECLARED_OTHERWISE = 403, 404, 406
 
 
 class ClusterBroker(Service):
@@ -194,6 +194,7 @@ class ClusterBroker(Service):
         self._inbox.consume(client)
 
     async def _declare_exchange(self, client: Client) -> None:
+        refused: Refused | None = None
         for passive in (False, True):
             channel = await client.open_channel()
             try:
@@ -209,16 +210,17 @@ class ClusterBroker(Service):
                 client.channels.pop(channel.id, None)
                 return
             except Refused as error:
-                if error.connection or error.code not in (_ACCESS_REFUSED, _DECLARED_OTHERWISE):
+                if error.connection or error.code not in (_ACCESS_REFUSED, _NOT_FOUND, _DECLARED_OTHERWISE):
                     raise
                 if error.code == _DECLARED_OTHERWISE:
                     raise FatalError(
                         f"the exchange {self._exchange} exists with other properties ({error.text}): bots declare it "
                         "as a durable direct exchange, and so does rateway. Delete it; rateway declares it anew"
                     ) from None
-                last = error
+                refused = refused or error
+        assert refused is not None
         raise FatalError(
-            f"rateway's user may not declare the exchange {self._exchange} ({last.text}): grant it configure, write "
+            f"rateway's user may not declare the exchange {self._exchange} ({refused.text}): grant it configure, write "
             "and read permission on rateway-.*"
         )
 
