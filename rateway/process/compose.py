@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 
 from rateway.cluster.service import ClusterService
 from rateway.config import Config
-from rateway.errors import ConfigError
 from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model.plan import Cluster, make_plan
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.lock import FolderInUse
 
 LOCK_WAIT = 10.0
 """Seconds an orphan of an earlier parent has to let go of a cluster's folder."""
@@ -141,7 +141,7 @@ class Clusters:
                     messages_per_channel=self._config.message_cache_size,
                 )
                 return store
-            except ConfigError:
+            except FolderInUse:
                 if self._stopping or self._reactor.seconds() >= deadline:
                     raise
             pause: Deferred[None] = deferLater(self._reactor, LOCK_TRY_EVERY)

@@ -17,6 +17,7 @@ from rateway.process import commands
 from rateway.process.compose import LOCK_WAIT, Parts
 from rateway.process.inside import Inside
 from rateway.process.link import Link
+from rateway.store.lock import FolderInUse
 
 from .fakes import Heard
 
@@ -98,6 +99,7 @@ class InsideTests(SynchronousTestCase):
         self.clock = Clock()
         self.journal: list[Any] = []
         self.services: dict[int, Service] = {}
+        self.unusable = False
         self.locked, self.always_locked = 0, ""
         self.redactor = Redactor()
         self.parent = Outside()
@@ -106,9 +108,11 @@ class InsideTests(SynchronousTestCase):
         self.outside, _, self.pump = connectedServerAndClient(lambda: self.inside.link, lambda: Link(self.parent))
 
     def open_store(self, folder: Path, *, shards: range, **options: Any) -> Store:
+        if self.unusable:
+            raise ConfigError("the folder can't be used")
         if self.locked or folder.name == self.always_locked:
             self.locked -= 1
-            raise ConfigError("the folder is in use by process 7")
+            raise FolderInUse("the folder is in use by process 7")
         self.journal.append(("opened", folder.name, shards, options["total"], options["cache"]))
         return Store(self.journal, folder)
 
@@ -171,6 +175,12 @@ class InsideTests(SynchronousTestCase):
         self.successResultOf(running)
         self.assertEqual(self.parent.told, ["the folder is in use by process 7"])
         self.assertEqual(self.journal[-1], ("closed", "cluster-1"))
+
+    def test_an_unusable_folder_ends_all_at_once(self) -> None:
+        """Waiting mends nothing there."""
+        self.unusable = True
+        self.successResultOf(self.run_(1))
+        self.assertEqual(self.parent.told, ["the folder can't be used"])
 
     def test_an_orderly_stop(self) -> None:
         """The clusters, then the cache over them; a second stop is nothing."""
