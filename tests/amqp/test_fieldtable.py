@@ -138,6 +138,13 @@ class FieldTableTests(SynchronousTestCase):
         with contextlib.suppress(RemoteProtocolError):
             decode_table(bytes(whole))
 
+    def test_cut_by_hand(self) -> None:
+        """A value that ends before its type does is refused, whatever its type."""
+        for code in b"tbBsuIilLfdDSATFx":
+            self.assertRaises(RemoteProtocolError, decode_table, table_of(bytes((code,)), b""))
+        self.assertRaises(RemoteProtocolError, decode_table, table_of(b"", b""))
+        self.assertRaises(RemoteProtocolError, decode_table, b"\0\0\0\x02\x09a")
+
     def test_too_deep(self) -> None:
         """Nesting without end is refused before it exhausts the stack."""
         data = b""

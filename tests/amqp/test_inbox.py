@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rateway.amqp.client import Client
 from rateway.amqp.codec import encode_content_header
 from rateway.amqp.fieldtable import Timestamp
+from rateway.amqp.frames import HEADER, body_frames, frame
 from rateway.amqp.inbox import Delivery
 from rateway.amqp.receiver import MAX_BODY
 
@@ -179,6 +181,66 @@ class TopologyTests(BenchTestCase):
         self.assertEqual(len(declared(bench)), 2)
         self.assertEqual([tag for _, tag, _ in connection.acknowledged], [1, 2])
 
+    def test_gone_before_consumed(self) -> None:
+        """A queue that is deleted between declaring and consuming it is declared again."""
+        scripted = ScriptedBroker()
+
+        def gone(connection: Connection, channel: int, arguments: Any) -> None:
+            del scripted.script["basic.consume"]
+            connection.send(channel, "channel", "close", 404, "NOT_FOUND - no queue", 60, 20)
+
+        scripted.script["basic.consume"] = gone
+        bench = self.bench(scripted)
+        self.successResultOf(bench.broker.when_ready())
+        self.assertEqual(len(declared(bench)), 2)
+        self.assertEqual(len(scripted.connections), 1)
+
+    def test_may_not_read(self) -> None:
+        """A user who may not consume the queue is told so at once, and not taken for a second rateway."""
+        scripted = ScriptedBroker()
+        scripted.script["basic.consume"] = scripted.refuse(403, "ACCESS_REFUSED - read access refused for user 'u'")
+        bench = self.bench(scripted)
+        (error,) = bench.recorder.fatal.errors
+        self.assertIn("read permission", str(error))
+
+    def test_lost_while_consuming(self) -> None:
+        """A connection that the broker closes instead of answering is made anew."""
+        scripted = ScriptedBroker()
+        scripted.script["basic.consume"] = scripted.close(541, "INTERNAL_ERROR")
+        bench = self.bench(scripted)
+        scripted.script.clear()
+        scripted.advance(5)
+        self.successResultOf(bench.broker.when_ready())
+        self.assertEqual(bench.recorder.fatal.errors, [])
+
+    def test_bug(self) -> None:
+        """A fault of our own while the inbox is opened is logged, and tried again."""
+        bench = self.bench(start=False)
+        set_up = bench.broker._connector._set_up
+        faults = [ZeroDivisionError()]
+
+        async def once(client: Client) -> None:
+            if faults:
+                raise faults.pop()
+            await set_up(client)
+
+        bench.broker._connector._set_up = once
+        bench.start()
+        bench.scripted.advance(3)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.successResultOf(bench.broker.when_ready())
+
+    def test_bug_in_listener(self) -> None:
+        """So is one of whoever waits to hear that all is ready."""
+        bench = self.bench(start=False)
+        bench.broker._inbox._ready = lambda: 1 / 0  # type: ignore[assignment]
+        bench.start()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        bench.scripted.advance(5)
+        bench.publish(1, 1)
+        bench.scripted.pump()
+        self.assertEqual(bench.broker.held_events, 0)
+
 
 class DeliveryTests(BenchTestCase):
     """Messages."""
@@ -255,6 +317,16 @@ class DeliveryTests(BenchTestCase):
         self.assertEqual([each.body for each in bench.recorder.deliveries], [b"bad", b"good"])
         self.assertEqual([tag for _, tag, _ in bench.scripted.now.acknowledged], [2])
         self.assertEqual(len(bench.scripted.connections), 1)
+
+    def test_returned(self) -> None:
+        """A message of our own that the broker returns is no request."""
+        bench = self.bench()
+        connection = bench.scripted.now
+        connection.send(2, "basic", "return", 312, "NO_ROUTE", "", "k")
+        connection.send_raw(frame(HEADER, 2, encode_content_header(3, {})) + b"".join(body_frames(2, b"abc", 4096)))
+        bench.scripted.pump()
+        self.assertEqual((bench.recorder.deliveries, connection.acknowledged), ([], []))
+        self.assertTrue(bench.broker.connected)
 
     def test_too_long(self) -> None:
         """A body of absurd length is dropped and acknowledged; what follows is handled."""
