@@ -65,6 +65,16 @@ class PublisherTests(BenchTestCase):
         bench.scripted.pump()
         self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 10)}, 0))
 
+    def test_never_empty(self) -> None:
+        """A list of what is sent that never runs empty keeps its count, and doesn't grow for ever."""
+        bench = self.bench(ScriptedBroker(confirms=False))
+        for start in range(1, 5001, 100):
+            bench.publish(start, 100)
+            bench.scripted.now.confirm(start + 49, multiple=True)
+            bench.scripted.pump()
+            self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", start + 49)}, 50))
+            self.assertLess(len(bench.broker._publisher._sent), 600)
+
     def test_confirmed_twice(self) -> None:
         """A confirm that comes again counts once."""
         bench = self.bench(ScriptedBroker(confirms=False))
@@ -271,6 +281,42 @@ class RefusedTests(BenchTestCase):
         bench.scripted.now.confirm(6)
         bench.scripted.pump()
         self.assertEqual(bench.recorder.cursor, {0: ("s", 4), 9: ("s", 1)})
+
+    def test_cursor_catches_up(self) -> None:
+        """It catches up to the last of all that was settled meanwhile, whichever was settled first."""
+        bench = self.bench(ScriptedBroker(confirms=False))
+        bench.publish(1, 4)
+        bench.scripted.now.confirm(4, ack=False)
+        bench.scripted.pump()
+        bench.scripted.now.confirm(2, multiple=True)
+        bench.scripted.pump()
+        bench.scripted.now.confirm(3)
+        bench.scripted.pump()
+        self.assertEqual(bench.recorder.cursor, {})
+        bench.scripted.advance(1.5)
+        bench.scripted.now.confirm(5)
+        bench.scripted.pump()
+        self.assertEqual(bench.recorder.cursor, {0: ("s", 4)})
+
+    def test_taken_before_a_break(self) -> None:
+        """A refused event that is taken while an earlier one is open doesn't move the cursor when the line breaks."""
+        bench = self.bench(ScriptedBroker(confirms=False))
+        bench.publish(1, 2)
+        bench.scripted.now.confirm(2, ack=False)
+        bench.scripted.pump()
+        bench.scripted.advance(1.5)
+        bench.scripted.now.confirm(3)
+        bench.scripted.pump()
+        bench.scripted.go_away()
+        bench.scripted.come_back()
+        bench.scripted.advance(5)
+        bench.publish(1, 1, shard=1)
+        bench.scripted.now.confirm(2)
+        bench.scripted.pump()
+        self.assertEqual(bench.recorder.cursor, {})
+        bench.scripted.now.confirm(1)
+        bench.scripted.pump()
+        self.assertEqual(bench.recorder.cursor, {0: ("s", 1), 1: ("s", 1)})
 
     def test_new_session(self) -> None:
         """A refused event of a lost session doesn't hold up the cursor of the next."""
