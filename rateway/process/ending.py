@@ -40,17 +40,26 @@ class Ending:
         self._reactor = reactor
         self._exit_with = exit_with
         self.sentence: str | None = None
+        self._asked_to = False
 
     def report_fatal(self, error: RatewayError) -> None:
         if self.sentence is not None:
             return
+        if self._asked_to:
+            # What goes wrong on the way out doesn't make an orderly stop a failure.
+            self._log.warn("while stopping: {error}", error=str(error))
+            return
         self.sentence = str(error)
         self._log.critical("rateway stops: {sentence}", sentence=self.sentence)
         self._exit_with(1)
-        self.stop()
+        self._stop()
 
     def stop(self) -> None:
-        """End it in order, for no reason of its own."""
+        """End it in order, because the operator wants it."""
+        self._asked_to = True
+        self._stop()
+
+    def _stop(self) -> None:
         # Not running is stopping already.
         with suppress(ReactorNotRunning):
             self._reactor.stop()

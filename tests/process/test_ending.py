@@ -50,13 +50,21 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual((codes, reactor.stops), ([1], 1))
 
     def test_while_it_stops_already(self) -> None:
-        """Is no trouble."""
-        reactor = Reactor()
-        ending = Ending(reactor, list[int]().append)
+        """The operator asked for it: what goes wrong on the way is told, but is no failure."""
+        heard, reactor, codes = Heard(self), Reactor(), list[int]()
+        ending = Ending(reactor, codes.append)
         ending.stop()
         ending.stop()
+        ending.report_fatal(FatalError("the broker has gone"))
+        self.assertEqual((heard.texts("warn"), codes), (["while stopping: the broker has gone"], []))
+
+    def test_a_signal_during_a_fatal_end(self) -> None:
+        """Doesn't make it a good one."""
+        codes = list[int]()
+        ending = Ending(Reactor(), codes.append)
         ending.report_fatal(FatalError("x"))
-        self.assertEqual(reactor.stops, 3)
+        ending.stop()
+        self.assertEqual(codes, [1])
 
 
 class ExitCodeTests(SynchronousTestCase):
