@@ -185,8 +185,7 @@ class Parent(Service):
         if first and len(self._resumable) == len(plan.clusters):
             resuming = sum(self._resumable.values())
             self._log.info(
-                "all {clusters} started: {resuming} of {shards} resume their sessions",
-                clusters=counted(len(plan.clusters), "cluster"),
+                "every cluster is started; {resuming} of {shards} have a session to resume",
                 resuming=resuming,
                 shards=counted(plan.total, "shard"),
             )

@@ -54,12 +54,12 @@ class Relay:
         except InvalidLogLevelError:
             level = self._default
         fields = {key: value for key, value in told.items() if key not in _OWN and not key.startswith("log_")}
-        fields |= {"child": self._child, "text": told["message"]}
+        fields |= {"child": self._child, "log_relayed": told["message"]}
         if isinstance(told.get("time"), str):
             fields["log_time"] = _moment(told["time"])
         namespace = told.get("logger")
         logger = Logger(namespace if isinstance(namespace, str) and namespace else "rateway.process.relay")
-        logger.emit(level, "child {child}: {text}", **{k: v for k, v in fields.items() if v is not None})
+        logger.emit(level, "child {child}: {log_relayed}", **{k: v for k, v in fields.items() if v is not None})
 
 
 def _moment(text: str) -> float | None:

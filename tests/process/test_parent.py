@@ -169,7 +169,7 @@ class ParentTests(SynchronousTestCase):
         two.tell(commands.ClusterStarted, cluster=2, resumable=[2])
         self.spawner.flush()
         self.successResultOf(last)
-        self.assertIn("all 2 clusters started: 3 of 4 shards resume their sessions", self.heard.texts("info")[-1])
+        self.assertIn("every cluster is started; 3 of 4 shards have a session to resume", self.heard.texts("info")[-1])
 
     def test_the_allowance_is_looked_at_again(self) -> None:
         """When Discord fills it, and those who wait go on; the gateway's address is renewed for later children."""
