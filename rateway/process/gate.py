@@ -22,7 +22,7 @@ from rateway.interfaces import IIdentifyGate
 
 from .commands import AcquirePermit, PermitReturned, PermitSettled, PermitUsed, WithdrawPermit
 from .link import Link
-from .wording import counted, duration
+from .wording import duration
 
 
 class IdentifyMemory(Protocol):
@@ -196,9 +196,9 @@ class FleetGate:
         if until is not None and self._waiting and not self._exhausted:
             self._exhausted = True
             self._log.warn(
-                "Discord allows too few session starts for {shards} waiting (a tenth of them is kept in reserve): the "
-                "rest goes on in {wait}, when the allowance is filled again; shards that have a session go on",
-                shards=counted(len(self._waiting), "shard"),
+                "Discord allows too few session starts for all shards that wait (a tenth of them is kept in "
+                "reserve): the rest go on in {wait}, when the allowance is filled again; shards with a session are not "
+                "concerned",
                 wait=duration(until - now),
             )
         elif until is None and self._exhausted:
