@@ -34,7 +34,7 @@ class Stoppable(Protocol):
 class Ending:
     """Ends this process for a reason. Only the first reason is told."""
 
-    _log = Logger(namespace="rateway")
+    _log = Logger()
 
     def __init__(self, reactor: Stoppable, exit_with: Callable[[int], None]) -> None:
         self._reactor = reactor
