@@ -71,7 +71,7 @@ class GatewayCommandsTests(SynchronousTestCase):
 
     def test_wrong_headers_are_refused(self) -> None:
         """A missing header, one of another type, and a foreign shard are refused with the reason."""
-        for headers, word in (
+        cases: tuple[tuple[dict[str, object], str], ...] = (
             ({}, "missing"),
             ({"shard_id": "3"}, "integer"),
             ({"shard_id": True}, "integer"),
@@ -79,7 +79,8 @@ class GatewayCommandsTests(SynchronousTestCase):
             ({"shard_id": 5}, "rateway-3"),
             ({"shard_id": -1}, "no shard -1"),
             ({"shard_id": 6}, "no shard 6"),
-        ):
+        )
+        for headers, word in cases:
             self.answers.sent.clear()
             self.command(PRESENCE, headers)
             self.assertIn(word, self.refusal())

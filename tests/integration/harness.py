@@ -6,7 +6,11 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
 from rateway.simulator.options import SimulatorOptions
@@ -32,7 +36,7 @@ class WorldTestCase(TestCase):
     timeout = 90
     expected_breaches: frozenset[str] = frozenset()
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
 
         self.reactor: Any = reactor
@@ -42,13 +46,24 @@ class WorldTestCase(TestCase):
         self.simulators: list[Simulator] = []
         self.amqp = await fresh_vhost(self)
         self.vhost = vhost_of(self.amqp)
+        # Not tearDown: trial runs the clean-ups before it, and one of them deletes the vhost.
+        self.addCleanup(self.end)
+        # A cleanup, for those run newest first: what uses the vhost ends before it is deleted.
+        self.addCleanup(lambda: Deferred.fromCoroutine(self._end()))
 
-    async def simulator(self, **options: Any) -> Simulator:
+    async def simulator(self, *, endpoint: Any = "tcp:0:interface=127.0.0.1", **options: Any) -> Simulator:
         """Start a Discord; options are those of :class:`SimulatorOptions`."""
         simulator = Simulator(self.reactor, SimulatorOptions(**{"token": TOKEN, **options}))
         self.simulators.append(simulator)
-        await simulator.start()
+        await simulator.start(endpoint)
         return simulator
+
+    async def unused_port(self) -> int:
+        """A port of 127.0.0.1 that nobody listens on."""
+        probe = await TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1").listen(Factory())
+        port: int = probe.getHost().port
+        await probe.stopListening()
+        return port
 
     def environ(self, simulator: Simulator | None, **settings: object) -> dict[str, str]:
         """rateway's settings: few shards, one process, everything of this test."""
@@ -64,7 +79,7 @@ class WorldTestCase(TestCase):
             defaults["DISCORD_API_URL"] = simulator.api_url
         return {name: str(value) for name, value in {**defaults, **settings}.items() if value is not None}
 
-    def rateway(self, simulator: Simulator | None, *, argv: list[str] | None = None, **settings: object) -> Program:
+    def rateway(self, simulator: Simulator | None, *, argv: Any = None, **settings: object) -> Program:
         """Start rateway; settings are environment variables, ``None`` leaves one out."""
         program = Program(self.reactor, self.folder, self.environ(simulator, **settings), argv)
         self.programs.append(program)
@@ -84,13 +99,19 @@ class WorldTestCase(TestCase):
         """A simulator, rateway with every shard active, and a worker bound to cluster 1 before the first event."""
         simulator = await self.simulator(shards=shards, **options)
         worker = await self.worker(1)
-        program = self.rateway(simulator, **(settings or {}))
+        program = self.rateway(simulator, **dict(settings or {}))
         await self.all_active(simulator, shards)
         return simulator, program, worker
 
     async def all_active(self, simulator: Simulator, shards: int, timeout: float = 60.0) -> None:
-        """Wait until Discord sends events to each of the shards."""
-        await self.until(lambda: simulator.connected_shards() == set(range(shards)), f"{shards} active shards", timeout)
+        """Wait until Discord sends events to each of the shards; no longer than rateway runs."""
+
+        def active() -> bool:
+            if self.programs and all(program.exit_code is not None for program in self.programs):
+                raise AssertionError("rateway ended")
+            return simulator.connected_shards() == set(range(shards))
+
+        await self.until(active, f"{shards} active shards", timeout)
 
     async def until(self, met: Any, what: str, timeout: float = 30.0) -> None:
         """Wait for a condition; on failure, show what rateway said."""
@@ -100,7 +121,7 @@ class WorldTestCase(TestCase):
             said = "\n---\n".join(program.text[-6000:] for program in self.programs)
             raise AssertionError(f"{error}; rateway said:\n{said}") from None
 
-    async def tearDown(self) -> None:
+    async def _end(self) -> None:
         codes = []
         for program in self.programs:
             if program.exit_code is None:
@@ -115,6 +136,7 @@ class WorldTestCase(TestCase):
             self.assertEqual(broken, [])
         for program in self.programs:
             self.assertNotIn(TOKEN, program.text)
+            self.assertNotIn(urlsplit(self.amqp).password or TOKEN, program.text)
             self.assertNotIn("Traceback", program.text)
         for file in self.folder.rglob("*"):
             if file.is_file():

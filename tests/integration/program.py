@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
+ROOT = Path(__file__).resolve().parents[2]
 POLL = 0.02
 
 
@@ -31,7 +32,7 @@ async def until(reactor: Any, met: Callable[[], object], what: str, timeout: flo
 
 
 class Program(ProcessProtocol):
-    """A running ``twistd -n rateway``.
+    """A running ``twistd -n rateway``, in a folder that isn't the checkout's.
 
     :ivar lines: all it wrote to stdout and stderr, by line.
     :ivar exit_code: once it ended; negative for a signal.
@@ -44,7 +45,8 @@ class Program(ProcessProtocol):
         self.exit_code: int | None = None
         self.ended: Deferred[int] = Deferred()
         argv = argv or [TWISTD, "-n", "--pidfile=", "rateway"]
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         self._process = reactor.spawnProcess(
             self, argv[0], argv, env={**inherited, **coverage, **environ}, path=str(folder)

@@ -40,7 +40,7 @@ class IdentifyTests(WorldTestCase):
         self.assertTrue(program.said("32 shards"), program.text)
 
     async def test_criterion_27_allowance_too_small(self) -> None:
-        """Two IDENTIFYs are left and four shards wait: not more than two are used, and the log says what it waits for."""
+        """Two IDENTIFYs are left and four shards wait: no more are used, and the log says what it waits for."""
         simulator = await self.simulator(shards=4, session_total=1000, session_remaining=2, reset_after=3600.0)
         program = self.rateway(simulator)
         await self.until(lambda: program.said("allowance") or program.said("IDENTIFY"), "a word about the allowance")

@@ -100,7 +100,7 @@ PROPERTIES: tuple[tuple[int, st.SearchStrategy[bytes]], ...] = (
     (1 << 15, short_strings.map(raw.short)),
     (1 << 14, short_strings.map(raw.short)),
     (raw.HEADERS, tables | shard_headers),
-    (1 << 12, st.binary(min_size=1, max_size=1)),
+    (1 << 12, st.sampled_from([b"\x01", b"\x02"])),
     (1 << 11, st.binary(min_size=1, max_size=1)),
     (raw.CORRELATION_ID, short_strings.map(raw.short)),
     (raw.REPLY_TO, short_strings.map(raw.short)),
@@ -110,7 +110,7 @@ PROPERTIES: tuple[tuple[int, st.SearchStrategy[bytes]], ...] = (
     (1 << 3, short_strings.map(raw.short)),
     (1 << 2, short_strings.map(raw.short)),
 )
-"""All properties but expiration and user_id, which the broker itself checks, in the order of the wire."""
+"""All properties but expiration and user_id, in the order of the wire: these, and delivery_mode, the broker checks."""
 
 
 @st.composite
