@@ -46,9 +46,7 @@ class WorldTestCase(TestCase):
         self.simulators: list[Simulator] = []
         self.amqp = await fresh_vhost(self)
         self.vhost = vhost_of(self.amqp)
-        # Not tearDown: trial runs the clean-ups before it, and one of them deletes the vhost.
-        self.addCleanup(self.end)
-        # A cleanup, for those run newest first: what uses the vhost ends before it is deleted.
+        # Not tearDown: trial runs the clean-ups before it, newest first, and one of them deletes the vhost.
         self.addCleanup(lambda: Deferred.fromCoroutine(self._end()))
 
     async def simulator(self, *, endpoint: Any = "tcp:0:interface=127.0.0.1", **options: Any) -> Simulator:
