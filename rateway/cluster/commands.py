@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import ujson
 from attrs import frozen
@@ -31,16 +31,26 @@ class CommandTarget(Protocol):
         """Fires when written; fails with :class:`RequestRefused`."""
 
 
-def find_shard(headers: Mapping[str, object], data: Mapping[str, object], total: int) -> int:
-    """The shard a command is for: by header ``shard_id``, else the one that owns ``guild_id``.
+Send: TypeAlias = Callable[[int, int, bytes, float], Deferred[None]]
+"""Sends a command to a shard of any cluster: shard, op, payload, seconds it may still wait."""
 
-    :raises RequestRefused: if neither tells.
+
+def named_shard(headers: Mapping[str, object]) -> int | None:
+    """The shard that the header ``shard_id`` names; ``None`` where there is none.
+
+    :raises RequestRefused: if it is no integer.
     """
     shard_id = headers.get("shard_id")
-    if isinstance(shard_id, int) and not isinstance(shard_id, bool):
+    if shard_id is None or (isinstance(shard_id, int) and not isinstance(shard_id, bool)):
         return shard_id
-    if shard_id is not None:
-        raise RequestRefused("the header shard_id must be an integer")
+    raise RequestRefused("the header shard_id must be an integer")
+
+
+def owning_shard(data: Mapping[str, object], total: int) -> int:
+    """The shard that owns the ``guild_id`` in ``d``.
+
+    :raises RequestRefused: if there is no guild.
+    """
     if data.get("guild_id") is None:
         raise RequestRefused("the header shard_id is missing, and there is no guild_id to find the shard by")
     try:
@@ -62,6 +72,7 @@ class GatewayCommands:
     _exchange: str
     _answers: Answers
     _shards: Mapping[int, CommandTarget]
+    _send_elsewhere: Send
     _total: int
     _per_cluster: int
     _ttl: float
@@ -79,11 +90,17 @@ class GatewayCommands:
 
     def _pass_on(self, delivery: Delivery) -> Deferred[None]:
         op, data = check_command(delivery.body)
-        shard_id = find_shard(delivery.headers, data, self._total)
+        left = self._time_left(delivery.timestamp)
+        payload = encode_command(op, data)
+        shard_id = named_shard(delivery.headers)
+        if shard_id is None:
+            shard_id = owning_shard(data, self._total)
+            if shard_id not in self._shards:
+                return self._send_elsewhere(shard_id, op, payload, left)
         shard = self._shards.get(shard_id)
         if shard is None:
             raise RequestRefused(self._whose(shard_id))
-        return shard.send(op, encode_command(op, data), self._reactor.seconds() + self._time_left(delivery.timestamp))
+        return shard.send(op, payload, self._reactor.seconds() + left)
 
     def _time_left(self, timestamp: int | None) -> float:
         age = 0.0 if timestamp is None else max(0.0, self._now() - timestamp - TIMESTAMP_GRAIN)

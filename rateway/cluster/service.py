@@ -23,7 +23,7 @@ from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 
 from .checkpoint import Checkpoint
-from .commands import GatewayCommands
+from .commands import GatewayCommands, Send
 from .pipeline import Pipeline
 from .requests import CacheRequests
 
@@ -50,6 +50,7 @@ class ClusterService(MultiService):
         cache: Cache,
         gate: IIdentifyGate,
         fatal: IFatalReporter,
+        send_elsewhere: Send,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
@@ -100,6 +101,7 @@ class ClusterService(MultiService):
             exchange,
             self._broker,
             self.shards,
+            send_elsewhere,
             total,
             config.shards_per_cluster,
             config.command_ttl,

@@ -5,9 +5,9 @@ An AMP value ends at 65,535 bytes; the configuration and a cluster's status fit,
 
 from __future__ import annotations
 
-from twisted.protocols.amp import Boolean, Command, Integer, ListOf, String, Unicode
+from twisted.protocols.amp import Boolean, Command, Float, Integer, ListOf, String, Unicode
 
-from rateway.errors import Unavailable
+from rateway.errors import RequestRefused, Unavailable
 
 # Parent to child.
 
@@ -87,3 +87,16 @@ class ReportFatal(Command):
 
     arguments = [(b"sentence", Unicode())]
     requiresAnswer = False
+
+
+# Both ways: from the child whose inbox had it to the parent, and from there to the child that runs the shard.
+
+
+class SendCommand(Command):
+    """A bot's gateway command for a shard of another process; answered when it is sent, or refused with a reason.
+
+    ``left`` is how many seconds it may still wait.
+    """
+
+    arguments = [(b"shard", Integer()), (b"op", Integer()), (b"payload", String()), (b"left", Float())]
+    errors = {RequestRefused: b"REFUSED"}

@@ -11,8 +11,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rateway.cluster.commands import Send
 from rateway.cluster.service import ClusterService
 from rateway.config import Config
+from rateway.errors import RequestRefused
 from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model.plan import Cluster, make_plan
 from rateway.store.cache import Cache
@@ -47,10 +49,12 @@ class Clusters:
         gate: IIdentifyGate,
         fatal: IFatalReporter,
         started: Callable[[int, list[int]], None],
+        send_elsewhere: Send,
         parts: Parts | None = None,
     ) -> None:
         """
         :param started: told of each cluster that runs, with its shards that will try to resume.
+        :param send_elsewhere: takes gateway commands for shards of other processes.
         """
         self._reactor = reactor
         self._config = config
@@ -59,6 +63,7 @@ class Clusters:
         self._gate = gate
         self._fatal = fatal
         self._started = started
+        self._send_elsewhere = send_elsewhere
         self._parts = parts or Parts()
         self._services: dict[int, ClusterService] = {}
         self._cache: Cache | None = None
@@ -104,10 +109,27 @@ class Clusters:
             self._cache.close()
             self._cache = None
 
+    def send_here(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
+        """A gateway command for a shard of a cluster that runs here.
+
+        :param left: seconds it may still wait.
+        :raises RequestRefused: if none does.
+        """
+        for service in self._services.values():
+            if shard in service.shards:
+                return service.shards[shard].send(op, payload, self._reactor.seconds() + left)
+        raise RequestRefused(f"shard {shard} is not running yet")
+
     def status(self, number: int) -> dict[str, object]:
         """How a cluster is; empty if it isn't run here."""
         service = self._services.get(number)
         return service.status() if service is not None else {}
+
+    def _send(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
+        """A gateway command that a cluster's inbox had for a shard of another cluster, of this process or not."""
+        if any(shard in service.shards for service in self._services.values()):
+            return self.send_here(shard, op, payload, left)
+        return self._send_elsewhere(shard, op, payload, left)
 
     def _start(self, cluster: Cluster, store: ClusterStore) -> None:
         resumable = sorted(store.sessions())
@@ -121,6 +143,7 @@ class Clusters:
             self._cache,
             self._gate,
             self._fatal,
+            self._send,
         )
         self._services[cluster.number] = service
         service.startService()

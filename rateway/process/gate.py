@@ -107,6 +107,7 @@ class FleetGate:
         permit: Deferred[None] = Deferred(lambda _: self.withdraw(shard_id))
         self._waiting[shard_id] = permit
         self._queue.ask(shard_id, self._now())
+        self._tell_breaker(shard_id, self._queue.blocked_until(shard_id) - self._now())
         self._go_on()
         return permit
 
@@ -190,6 +191,15 @@ class FleetGate:
         following = self._queue.next_time(now) if self._waiting else None
         if following is not None:
             self._timer = self._reactor.callLater(max(0.0, following - now), self._go_on)
+
+    def _tell_breaker(self, shard_id: int, seconds: float) -> None:
+        if seconds > 0.0:
+            self._log.warn(
+                "shard {shard} identifies again and again: it waits {wait} for its next permit, so that the session "
+                "starts of the day are not used up; the lines on its closes say what ends its sessions",
+                shard=shard_id,
+                wait=duration(seconds),
+            )
 
     def _tell_exhaustion(self, now: float) -> None:
         until = self._queue.exhausted_until(now)

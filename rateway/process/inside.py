@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import ujson
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import ConnectionClosed
 from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rateway.config import from_wire
-from rateway.errors import ConfigError, FatalError, RatewayError
+from rateway.errors import ConfigError, FatalError, RatewayError, RequestRefused
 from rateway.interfaces import IFatalReporter
 from rateway.logs import Redactor
 
@@ -64,6 +66,7 @@ class Inside(CommandLocator):
             RemoteGate(self.link),
             self._fatal,
             self._cluster_started,
+            self._send_elsewhere,
             self._parts,
         )
         return {}
@@ -88,6 +91,14 @@ class Inside(CommandLocator):
         told = ujson.dumps(self._clusters.status(cluster) if self._clusters else {}).encode()
         return {"status": told if len(told) <= LONGEST_STATUS else b"{}"}
 
+    @commands.SendCommand.responder
+    def send_command(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, object]]:
+        """A gateway command that another process's inbox had."""
+        if self._clusters is None:
+            raise RequestRefused("rateway is stopping")
+        sent = self._clusters.send_here(shard, op, payload, left)
+        return sent.addCallback(lambda _: {})
+
     @commands.Stop.responder
     async def stop_clusters(self, final: bool) -> dict[str, object]:
         """Stop in order; the process ends when the parent closes the link."""
@@ -99,5 +110,16 @@ class Inside(CommandLocator):
         clusters, self._clusters = self._clusters, None
         return succeed(None) if clusters is None else Deferred.fromCoroutine(clusters.stop(final))
 
+    def _send_elsewhere(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
+        if not self.link.open:
+            return fail(RequestRefused("rateway is stopping"))
+        asked = self.link.ask(commands.SendCommand, shard=shard, op=op, payload=payload, left=left)
+        return asked.addCallbacks(lambda _: None, _link_lost)
+
     def _cluster_started(self, cluster: int, resumable: list[int]) -> None:
         self.link.tell(commands.ClusterStarted, cluster=cluster, resumable=resumable)
+
+
+def _link_lost(failure: Failure) -> None:
+    failure.trap(ConnectionClosed)
+    raise RequestRefused("rateway is stopping")

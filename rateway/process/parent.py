@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rateway.config import Config, to_wire
-from rateway.errors import ConfigError, FatalError, Unavailable
+from rateway.errors import ConfigError, FatalError, RequestRefused, Unavailable
 from rateway.gateway.identify import Limits
 from rateway.http.client import GatewayBot, SessionStartLimit
 from rateway.interfaces import IFatalReporter
@@ -96,6 +96,13 @@ class Parent(Service):
         for supervisor in self._supervisors:
             supervisor.kill()
 
+    def _forward(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, Any]]:
+        """One child's inbox had a gateway command for another child's shard."""
+        for supervisor in self._supervisors:
+            if supervisor.runs(shard):
+                return supervisor.send_command(shard, op, payload, left)
+        return fail(RequestRefused(f"there is no shard {shard}"))
+
     async def status(self) -> list[dict[str, Any]]:
         """How every cluster is, as far as its child answers."""
         return [told for supervisor in self._supervisors for told in await supervisor.status()]
@@ -134,6 +141,7 @@ class Parent(Service):
                 gate,
                 self._fatal,
                 lambda cluster, resumable: self._cluster_started(plan, cluster, resumable),
+                self._forward,
             )
             self._supervisors.append(supervisor)
         self._tell(bot, plan)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import ujson
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionClosed, ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator, RemoteAmpError
 from twisted.python.failure import Failure
 
-from rateway.errors import FatalError
+from rateway.errors import FatalError, RequestRefused
 from rateway.interfaces import IFatalReporter
 from rateway.model.plan import Cluster
 
@@ -29,6 +29,10 @@ from .wording import clusters_named, duration
 
 LINGER = 10.0
 """Seconds a child may live on after its link closed."""
+
+
+Forward: TypeAlias = Callable[[int, int, bytes, float], Deferred[dict[str, Any]]]
+"""Hands a gateway command to the child that runs its shard: shard, op, payload, seconds left."""
 
 
 @frozen
@@ -55,12 +59,14 @@ class ChildEnd(CommandLocator):
         gate: FleetGate,
         fatal: IFatalReporter,
         started: Callable[[int, list[int]], None],
+        forward: Forward,
     ) -> None:
         super().__init__()
         self._shards = shards
         self._gate = gate
         self._fatal = fatal
         self._started = started
+        self._forward = forward
 
     @commands.ClusterStarted.responder
     def cluster_started(self, cluster: int, resumable: list[int]) -> dict[str, object]:
@@ -90,6 +96,10 @@ class ChildEnd(CommandLocator):
     def returned(self, shard: int) -> dict[str, object]:
         self._gate.give_back(self._own(shard))
         return {}
+
+    @commands.SendCommand.responder
+    def send_command(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, Any]]:
+        return self._forward(shard, op, payload, left)
 
     @commands.ReportFatal.responder
     def fatal(self, sentence: str) -> dict[str, object]:
@@ -136,6 +146,7 @@ class Supervisor:
         gate: FleetGate,
         fatal: IFatalReporter,
         started: Callable[[int, list[int]], None],
+        forward: Forward,
     ) -> None:
         self.number = number
         self.clusters = clusters
@@ -145,6 +156,7 @@ class Supervisor:
         self._gate = gate
         self._fatal = fatal
         self._started = started
+        self._forward = forward
         self._restarts = Restarts()
         self._life: Life | None = None
         self._again: IDelayedCall | None = None
@@ -159,7 +171,7 @@ class Supervisor:
         """Bring the child to life."""
         self._again = None
         shards = frozenset(shard for cluster in self.clusters for shard in cluster.shards)
-        link = Link(ChildEnd(shards, self._gate, self._fatal, self._started))
+        link = Link(ChildEnd(shards, self._gate, self._fatal, self._started, self._forward))
         process = ChildProcess(link, Relay(self.number), Relay(self.number, "warn"))
         born = self._reactor.seconds()
         try:
@@ -197,6 +209,17 @@ class Supervisor:
         if self._life is not None:
             self._log.warn("{name} doesn't stop: killing it", name=self.name)
             self._life.kill()
+
+    def runs(self, shard: int) -> bool:
+        """Whether the shard is of one of the child's clusters."""
+        return any(shard in cluster.shards for cluster in self.clusters)
+
+    def send_command(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, Any]]:
+        """A gateway command for one of the child's shards; fails with :class:`RequestRefused`."""
+        if self._life is None or not self._life.link.open:
+            return fail(RequestRefused(f"the process of shard {shard} is not running"))
+        sent = self._life.link.ask(commands.SendCommand, shard=shard, op=op, payload=payload, left=left)
+        return sent.addErrback(_process_lost, shard)
 
     async def status(self) -> list[dict[str, Any]]:
         """How each cluster is; nothing of a child that is dead or dies."""
@@ -242,3 +265,9 @@ class Supervisor:
         wait = self._restarts.delay(lived)
         self._log.error("{name} {how}; it is started again in {wait}", name=self.name, how=how, wait=duration(wait))
         self._again = self._reactor.callLater(wait, self.start)
+
+
+def _process_lost(failure: Failure, shard: int) -> dict[str, Any]:
+    """Whether it was sent can't be known; who sent it may send it again."""
+    failure.trap(ConnectionClosed)
+    raise RequestRefused(f"the process of shard {shard} ended before it answered")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ujson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rateway.cluster.commands import GatewayCommands, find_shard
+from rateway.cluster.commands import GatewayCommands, named_shard, owning_shard
 from rateway.errors import RequestRefused
 
 from .fakes import RecordingAnswers, RecordingShard, delivery
@@ -30,9 +31,15 @@ class GatewayCommandsTests(SynchronousTestCase):
         self.answers = RecordingAnswers()
         self.shards = {2: RecordingShard(), 3: RecordingShard()}
         self.wall = 5000.0
+        self.passed_on: list[tuple[int, int, bytes, float]] = []
         self.commands = GatewayCommands(
-            self.clock, "rateway-2", self.answers, self.shards, 6, 2, 30.0, lambda: self.wall
+            self.clock, "rateway-2", self.answers, self.shards, self.elsewhere, 6, 2, 30.0, lambda: self.wall
         )
+
+    def elsewhere(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
+        """What isn't for this cluster's shards."""
+        self.passed_on.append((shard, op, payload, left))
+        return succeed(None) if shard else fail(RequestRefused("the process of shard 0 is not running"))
 
     def refusal(self) -> str:
         """The reason of the only answer sent."""
@@ -63,11 +70,18 @@ class GatewayCommandsTests(SynchronousTestCase):
         self.assertEqual(self.answers.sent, [("", "q", b'{"status":"sent"}', b"c", None)])
 
     def test_goes_to_the_shard_that_owns_the_guild(self) -> None:
-        """Without the header, guild_id tells the shard: guild 6 << 22 is shard 0's of 6, and so another exchange's."""
-        self.command(VOICE)
-        self.assertEqual(self.refusal(), "shard 0 belongs to exchange rateway-1")
-        self.command(VOICE.replace(str(GUILD).encode(), str(8 << 22).encode()))
+        """Without the header, guild_id tells the shard, be it of this cluster or of another."""
+        for shard in (2, 1):
+            self.command(VOICE.replace(str(GUILD).encode(), str((6 + shard) << 22).encode()))
         self.assertEqual(len(self.shards[2].sent), 1)
+        ((shard, op, _, left),) = self.passed_on
+        self.assertEqual((shard, op, left), (1, 4, 30.0))
+        self.assertEqual(self.answers.sent, [("", "q", b'{"status":"sent"}', b"c", None)])
+
+    def test_refusal_from_elsewhere_is_answered(self) -> None:
+        """What another process refuses is told to the bot."""
+        self.command(VOICE)
+        self.assertEqual(self.refusal(), "the process of shard 0 is not running")
 
     def test_wrong_headers_are_refused(self) -> None:
         """A missing header, one of another type, and a foreign shard are refused with the reason."""
@@ -159,7 +173,9 @@ class GatewayCommandsTests(SynchronousTestCase):
     def test_no_message_does_harm(self, body: bytes, headers: dict[str, object]) -> None:
         """Whatever comes, one answer is sent, or the shard has the command."""
         answers, shards = RecordingAnswers(), {2: RecordingShard(), 3: RecordingShard()}
-        commands = GatewayCommands(self.clock, "rateway-2", answers, shards, 6, 2, 30.0, lambda: self.wall)
+        commands = GatewayCommands(
+            self.clock, "rateway-2", answers, shards, self.elsewhere, 6, 2, 30.0, lambda: self.wall
+        )
         commands.received(delivery(body, routing_key="gateway", headers=headers, reply_to="q"))
         self.assertEqual(len(answers.sent) + len(shards[2].sent) + len(shards[3].sent), 1)
 
@@ -167,12 +183,15 @@ class GatewayCommandsTests(SynchronousTestCase):
 class FindShardTests(SynchronousTestCase):
     """Whose command it is."""
 
-    def test_header_wins_over_guild(self) -> None:
-        """A bot that names the shard is obeyed."""
-        self.assertEqual(find_shard({"shard_id": 4}, {"guild_id": str(GUILD)}, 6), 4)
+    def test_header(self) -> None:
+        """The header names a shard, or there is none, or it is refused."""
+        self.assertEqual(named_shard({"shard_id": 4}), 4)
+        self.assertIsNone(named_shard({}))
+        self.assertRaises(RequestRefused, named_shard, {"shard_id": "4"})
 
     def test_guild_may_be_a_number_or_text(self) -> None:
         """Ids come as strings of digits or as integers."""
-        self.assertEqual(find_shard({}, {"guild_id": 9 << 22}, 6), 3)
-        self.assertEqual(find_shard({}, {"guild_id": str(9 << 22)}, 6), 3)
-        self.assertRaises(RequestRefused, find_shard, {}, {"guild_id": "abc"}, 6)
+        self.assertEqual(owning_shard({"guild_id": 9 << 22}, 6), 3)
+        self.assertEqual(owning_shard({"guild_id": str(9 << 22)}, 6), 3)
+        self.assertRaises(RequestRefused, owning_shard, {"guild_id": "abc"}, 6)
+        self.assertRaises(RequestRefused, owning_shard, {}, 6)

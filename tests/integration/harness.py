@@ -92,7 +92,7 @@ class WorldTestCase(TestCase):
         return worker
 
     async def up(
-        self, *, shards: int = 1, settings: Mapping[str, object] | None = None, **options: Any
+        self, *, shards: int = 1, settings: Mapping[str, Any] | None = None, **options: Any
     ) -> tuple[Simulator, Program, Worker]:
         """A simulator, rateway with every shard active, and a worker bound to cluster 1 before the first event."""
         simulator = await self.simulator(shards=shards, **options)

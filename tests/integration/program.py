@@ -96,6 +96,10 @@ class Program(ProcessProtocol):
         except FileNotFoundError:
             return []
 
+    def kill_child(self, index: int) -> None:
+        """SIGKILL to one of them, in the order they were started."""
+        os.kill(self.children()[index], signal.SIGKILL)
+
     def outReceived(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.lines.extend(line.decode("utf-8", "replace") for line in lines)

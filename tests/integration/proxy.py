@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
@@ -13,8 +14,15 @@ from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from tests.support.certificates import Pair, server_context
 
 
+class _Factory(ProxyFactory):
+    noisy = False
+    proxy: Proxy
+
+
 class _Passing(ProxyServer):
     """One connection. What TLS doesn't let through never comes here."""
+
+    factory: _Factory
 
     def connectionMade(self) -> None:
         self.factory.proxy.connections += 1
@@ -35,8 +43,7 @@ class Proxy:
 
     def __init__(self, reactor: Any, target_port: int) -> None:
         self._reactor = reactor
-        self._factory = ProxyFactory("127.0.0.1", target_port)
-        self._factory.noisy = False
+        self._factory = _Factory("127.0.0.1", target_port)
         self._factory.protocol = _Passing
         self._factory.proxy = self
         self._listening: IListeningPort | None = None
@@ -58,7 +65,7 @@ class Proxy:
         """Take no more connections; those that stand are kept."""
         listening, self._listening = self._listening, None
         if listening is not None:
-            await listening.stopListening()
+            await maybeDeferred(listening.stopListening)
 
     def in_front_of(self, uri: str, scheme: str, host: str = "localhost") -> str:
         """The URI of the server behind, as it is reached through here."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, eventAsText, globalLogPublisher
@@ -14,7 +14,7 @@ from twisted.protocols.amp import CommandLocator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from rateway.errors import RatewayError
+from rateway.errors import RatewayError, RequestRefused
 from rateway.interfaces import IFatalReporter
 from rateway.process import commands
 from rateway.process.link import FROM_CHILD, Link
@@ -87,6 +87,11 @@ class FakeChild(CommandLocator):
     @commands.Status.responder
     def status(self, cluster: int) -> dict[str, object]:
         return {"status": b'{"cluster":%d}' % cluster}
+
+    @commands.SendCommand.responder
+    def send_command(self, shard: int, op: int, payload: bytes, left: float) -> dict[str, object]:
+        self.heard.append(("send", (shard, op, payload, left)))
+        return {}
 
     @commands.Stop.responder
     def stop(self, final: bool) -> Any:
@@ -199,3 +204,8 @@ class ReactorClock(Clock):
 
     def stop(self) -> None:
         self.stopped = True
+
+
+def refuse_all(shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, Any]]:
+    """A way for commands that leads nowhere."""
+    return fail(RequestRefused(f"shard {shard} is not running"))

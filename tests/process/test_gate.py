@@ -17,7 +17,7 @@ from rateway.process.gate import FleetGate, RemoteGate
 from rateway.process.link import Link
 from rateway.process.supervisor import ChildEnd
 
-from .fakes import FakeFatal, FakeMemory, Heard
+from .fakes import FakeFatal, FakeMemory, Heard, refuse_all
 
 PLENTY = Limits(total=1000, remaining=1000, reset_after=0.0, max_concurrency=1)
 
@@ -40,6 +40,20 @@ class FleetGateTests(SynchronousTestCase):
     def test_it_is_a_gate(self) -> None:
         """As shards want one."""
         self.assertTrue(verifyObject(IIdentifyGate, self.gate()))
+
+    def test_a_shard_that_identifies_again_and_again_is_named(self) -> None:
+        """From the fifth time within ten minutes on, the log says that it waits, and why."""
+        heard, gate = Heard(self), self.gate()
+        for _ in range(4):
+            gate.acquire(0)
+            self.clock.advance(SPACING)
+            self.use(gate, 0)
+        self.assertEqual(heard.texts("warn"), [])
+        permit = gate.acquire(0)
+        (line,) = heard.texts("warn")
+        self.assertIn("shard 0 identifies again and again: it waits 30 s", line)
+        self.clock.advance(SPACING)
+        self.assertNoResult(permit)
 
     def test_permits_come_one_by_one(self) -> None:
         """With one at a time, the second comes 5 s after the first was used, by itself."""
@@ -223,7 +237,7 @@ class RemoteGateTests(SynchronousTestCase):
         self.clock = Clock()
         self.fatal = FakeFatal()
         self.gate = FleetGate(self.clock, FakeMemory(), PLENTY, wall=lambda: 1e9)
-        end = ChildEnd(frozenset(range(4)), self.gate, self.fatal, lambda cluster, resumable: None)
+        end = ChildEnd(frozenset(range(4)), self.gate, self.fatal, lambda cluster, resumable: None, refuse_all)
         self.inside, self.outside, self.pump = connectedServerAndClient(
             lambda: Link(end), lambda: Link(CommandLocator())
         )

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.protocols.amp import CommandLocator
+from twisted.python.failure import Failure
 from twisted.test.iosim import connectedServerAndClient
 from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.config import Config, to_wire
-from rateway.errors import ConfigError, FatalError
+from rateway.errors import ConfigError, FatalError, RequestRefused
 from rateway.logs import Redactor
 from rateway.model.plan import Cluster
 from rateway.process import commands
@@ -53,6 +55,7 @@ class Service:
 
     def __init__(self, journal: list[Any], cluster: Cluster, fatal: Any) -> None:
         self.journal, self.cluster, self.fatal = journal, cluster, fatal
+        self.shards = {shard: Shard(journal, shard) for shard in cluster.shards}
         self.fails = False
 
     def startService(self) -> None:
@@ -74,6 +77,17 @@ class Service:
         return {"cluster": self.cluster.number, "padding": "x" * (70_000 if self.cluster.number == 3 else 0)}
 
 
+class Shard:
+    """Notes the commands it is given."""
+
+    def __init__(self, journal: list[Any], shard: int) -> None:
+        self.journal, self.shard = journal, shard
+
+    def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
+        self.journal.append(("sent", self.shard, op, payload, deadline))
+        return succeed(None)
+
+
 class Outside(CommandLocator):
     """The parent's side: notes what it is told."""
 
@@ -84,6 +98,13 @@ class Outside(CommandLocator):
     @commands.ClusterStarted.responder
     def cluster_started(self, cluster: int, resumable: list[int]) -> dict[str, object]:
         self.told.append((cluster, resumable))
+        return {}
+
+    @commands.SendCommand.responder
+    def send_command(self, shard: int, op: int, payload: bytes, left: float) -> dict[str, object]:
+        if shard != 1:
+            raise RequestRefused(f"the process of shard {shard} is not running")
+        self.told.append((shard, op, payload, left))
         return {}
 
     @commands.ReportFatal.responder
@@ -120,7 +141,8 @@ class InsideTests(SynchronousTestCase):
         self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, cache: Any, *rest: Any
     ) -> Service:
         self.assertEqual((total, config, url), (5, CONFIG, "wss://g"))
-        self.services[cluster.number] = Service(self.journal, cluster, rest[-1])
+        self.services[cluster.number] = Service(self.journal, cluster, rest[-2])
+        self.send = rest[-1]
         return self.services[cluster.number]
 
     def ask(self, command: Any, **arguments: Any) -> Deferred[dict[str, Any]]:
@@ -145,6 +167,55 @@ class InsideTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(self.parent.told, [(2, [2]), (3, [2])])
+
+    def command(self, shard: int) -> dict[str, Any]:
+        """A gateway command as it travels."""
+        return {"shard": shard, "op": 4, "payload": b"{}", "left": 2.5}
+
+    def refusals(self, asked: Deferred[Any]) -> list[str]:
+        """Filled with the reason once it is refused; AMP swallows an error nobody waits for."""
+        reasons: list[str] = []
+        asked.addErrback(lambda failure: reasons.append(str(failure.trap(RequestRefused) and failure.value)))
+        return reasons
+
+    def refused_from_outside(self, shard: int) -> list[str]:
+        """The reason the parent hears."""
+        reasons = self.refusals(self.outside.ask(commands.SendCommand, **self.command(shard)))
+        self.pump.flush()
+        return reasons
+
+    def test_a_command_of_another_process_reaches_its_shard(self) -> None:
+        """With the time it has left; one for a shard that isn't here is refused."""
+        self.clock.advance(10.0)
+        self.successResultOf(self.run_(2))
+        self.successResultOf(self.ask(commands.SendCommand, **self.command(3)))
+        self.assertEqual(self.journal[-1], ("sent", 3, 4, b"{}", 12.5))
+        self.assertEqual(self.refused_from_outside(0), ["shard 0 is not running yet"])
+
+    def test_a_command_for_another_cluster_is_passed_on(self) -> None:
+        """To the cluster beside it, or by the parent to another process."""
+        self.successResultOf(self.run_(2, 3))
+        self.successResultOf(self.send(4, 4, b"{}", 2.0))
+        self.assertEqual(self.journal[-1], ("sent", 4, 4, b"{}", 2.0))
+        passed_on, refusals = self.send(1, 4, b"{}", 2.0), self.refusals(self.send(0, 4, b"{}", 2.0))
+        self.pump.flush()
+        self.successResultOf(passed_on)
+        self.assertEqual(self.parent.told[-1], (1, 4, b"{}", 2.0))
+        self.assertEqual(refusals, ["the process of shard 0 is not running"])
+
+    def test_without_a_parent_nothing_is_passed_on(self) -> None:
+        """The process is about to end, and says so."""
+        self.successResultOf(self.run_(2))
+        under_way = self.send(1, 4, b"{}", 2.0)
+        self.inside.link.connectionLost(Failure(ConnectionDone()))
+        for refused in (under_way, self.send(1, 4, b"{}", 2.0)):
+            self.assertEqual(str(self.failureResultOf(refused, RequestRefused).value), "rateway is stopping")
+
+    def test_a_command_while_stopping_is_refused(self) -> None:
+        """There is no shard any more."""
+        self.successResultOf(self.run_(2))
+        self.successResultOf(self.ask(commands.Stop, final=False))
+        self.assertEqual(self.refused_from_outside(3), ["rateway is stopping"])
 
     def test_secrets_are_known_to_the_log(self) -> None:
         """From the configuration on."""

@@ -25,7 +25,7 @@ from rateway.process.relay import Relay
 from rateway.process.spawning import ChildProcess, spawn
 from rateway.process.supervisor import Orders, Supervisor
 
-from .fakes import FakeFatal, FakeMemory, Heard
+from .fakes import FakeFatal, FakeMemory, Heard, refuse_all
 
 TOKEN = "MTIz.token-of-this-test.xyz"
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -149,6 +149,7 @@ class SupervisedTests(RealProcessTestCase):
             gate,
             FakeFatal(),
             lambda cluster, resumable: started.append((cluster, resumable)),
+            refuse_all,
         )
         supervisor.start()
         await self.until(lambda: started, "the cluster's start")

@@ -6,13 +6,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.errors import RequestRefused
 from rateway.gateway.identify import Limits
 from rateway.model.plan import make_plan
 from rateway.process import commands
 from rateway.process.gate import FleetGate
 from rateway.process.supervisor import LINGER, Orders, Supervisor
 
-from .fakes import FakeChild, FakeFatal, FakeMemory, Heard, Spawner
+from .fakes import FakeChild, FakeFatal, FakeMemory, Heard, Spawner, refuse_all
 
 
 class SupervisorTests(SynchronousTestCase):
@@ -36,6 +37,7 @@ class SupervisorTests(SynchronousTestCase):
             self.gate,
             self.fatal,
             lambda cluster, resumable: self.started.append((cluster, resumable)),
+            refuse_all,
         )
 
     def start(self) -> None:
@@ -51,6 +53,23 @@ class SupervisorTests(SynchronousTestCase):
         """Configuration first, then its clusters."""
         self.start()
         self.assertEqual(self.spawner.children[0].heard, [("configure", (b"config", "wss://one", 6)), ("run", [2, 3])])
+
+    def test_a_command_reaches_the_child(self) -> None:
+        """Of its own shards; the child's answer is the command's."""
+        self.start()
+        self.assertEqual([shard for shard in range(8) if self.supervisor.runs(shard)], [2, 3, 4, 5])
+        sent = self.supervisor.send_command(3, 4, b"{}", 2.0)
+        self.spawner.flush()
+        self.successResultOf(sent)
+        self.assertEqual(self.spawner.children[0].heard[-1], ("send", (3, 4, b"{}", 2.0)))
+
+    def test_a_command_for_a_dead_child_is_refused(self) -> None:
+        """At once, and also when it dies before it answers."""
+        self.start()
+        sent = self.supervisor.send_command(3, 4, b"{}", 2.0)
+        self.spawner.processes[0].end(signal=9)
+        self.failureResultOf(sent, RequestRefused)
+        self.failureResultOf(self.supervisor.send_command(3, 4, b"{}", 2.0), RequestRefused)
 
     def test_the_orders_hide_the_configuration(self) -> None:
         """It has the token in it."""
