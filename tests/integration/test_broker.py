@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -46,6 +47,14 @@ def bodies(events: list[Received]) -> list[bytes]:
 def numbered(count: int) -> list[bytes]:
     """The bodies of the events that :class:`Traffic` sends."""
     return [b"%d" % number for number in range(count)]
+
+
+@cache
+def private_broker() -> PrivateBroker:
+    """A broker that may be killed; it ends with the process."""
+    broker = PrivateBroker()
+    atexit.register(broker.remove_blocking)
+    return broker
 
 
 class Traffic:
@@ -194,14 +203,12 @@ class DeliveryTests(WorldTestCase):
         """A connection the broker closes under traffic comes back: nothing is lost, first deliveries are in order."""
         simulator, program, worker = await self.up()
         traffic = Traffic(simulator)
-        for times in (1, 2):
-            before = traffic.sent
-            await eventually(self.close_rateways, what="rateway's connection")
-            await self.until(lambda: traffic.sent > before + 100, "some more")  # noqa: B023
-            await self.until(
-                lambda: sum("is connected to the broker" in line for line in program.lines) > times,  # noqa: B023
-                "the connection",
-            )
+        await self.until(lambda: len(firsts(worker.events)) > 50, "the first events")
+        await eventually(self.close_rateways, what="rateway's connection")
+        connected = "is connected to the broker"
+        await self.until(lambda: sum(connected in line for line in program.lines) == 2, "the connection")
+        before = traffic.sent
+        await self.until(lambda: traffic.sent > before + 100, "some more")
         await traffic.stop()
         await self.until(lambda: len(firsts(worker.events)) == traffic.sent, "all events")
         self.assertEqual(bodies(worker.events), numbered(traffic.sent))
@@ -226,23 +233,23 @@ class OutageTests(WorldTestCase):
     """A broker of these tests' own, that dies and comes back."""
 
     timeout = 180
-    broker = PrivateBroker()
     serves = False
 
-    @classmethod
-    async def start_broker(cls) -> None:
-        """It takes some seconds, so these tests share one."""
-        if not cls.serves:
-            atexit.unregister(cls.broker.remove_blocking)
-            atexit.register(cls.broker.remove_blocking)
-            await cls.broker.start()
-            cls.serves = True
+    @property
+    def broker(self) -> PrivateBroker:
+        """It takes some seconds to start, so these tests share one."""
+        return private_broker()
 
-    @classmethod
-    async def kill_broker(cls) -> None:
+    async def start_broker(self) -> None:
+        """As for the first time, or again."""
+        if not OutageTests.serves:
+            await self.broker.start()
+            OutageTests.serves = True
+
+    async def kill_broker(self) -> None:
         """As when its host dies."""
-        cls.serves = False
-        await cls.broker.kill()
+        OutageTests.serves = False
+        await self.broker.kill()
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
@@ -266,20 +273,21 @@ class OutageTests(WorldTestCase):
         return simulator, program, worker
 
     async def test_criterion_70_broker_killed_under_traffic(self) -> None:
-        """The broker is dead for 12 s and more: heartbeats go on, the session stays, every event arrives, in order."""
+        """The broker is away for some 12 s: heartbeats go on, the session stays, every event arrives, in order."""
         simulator, program, worker = await self.running(heartbeat_interval=2.0)
         traffic = Traffic(simulator)
         await self.until(lambda: len(firsts(worker.events)) > 100, "the first events")
         await self.kill_broker()
         died = self.reactor.seconds()
         await program.until_said("no connection to the broker")
-        await self.until(lambda: self.reactor.seconds() > died + 12.0, "12 s without a broker")
-        beats = [frame.at for frame in simulator.frames if frame.op == 1 and frame.at > died]
-        self.assertGreaterEqual(len(beats), 5)
-        away = traffic.sent
+        await self.until(lambda: self.reactor.seconds() > died + 7.0, "7 s without a broker, which starts for 5 more")
         await self.start_broker()
         again = await self.lasting()
-        await self.until(lambda: traffic.sent > away + 300, "events after that")
+        away = self.reactor.seconds() - died
+        self.assertGreater(away, 10.0)
+        beats = [frame.at for frame in simulator.frames if frame.op == 1 and frame.at > died]
+        self.assertGreaterEqual(len(beats), int(away / 2.0) - 1)
+        await self.until(lambda: again.events, "the first event after that")
         await traffic.stop()
         both = lambda: worker.events + again.events  # noqa: E731
         await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 60)
@@ -325,20 +333,22 @@ class OutageTests(WorldTestCase):
             os.kill(pid, signal.SIGKILL)
         self.assertEqual(await program.wait(), -signal.SIGKILL)
 
-    async def test_criterion_70_broker_restarted_in_order(self) -> None:
-        """A broker that is restarted as operators do it, and commands and queries of the time in between."""
-        simulator, program, worker = await self.running()
-        traffic = Traffic(simulator)
-        await self.until(lambda: len(firsts(worker.events)) > 50, "the first events")
-        await self.broker.restart()
+    async def test_criterion_70_more_than_memory_holds(self) -> None:
+        """Events for which there is no room are left with Discord: reading stops, heartbeats go on, nothing is lost."""
+        simulator, program, worker = await self.running(heartbeat_interval=2.0)
+        await self.until(lambda: "READY" in worker.names(), "READY")
+        await self.kill_broker()
+        await program.until_said("no connection to the broker")
+        pad = b"x" * 60_000
+        for number in range(2000):
+            simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, pad))
+        last = simulator.session(0).seq
+        beats = lambda: [frame for frame in simulator.frames if frame.op == 1]  # noqa: E731
+        begun = len(beats())
+        await self.until(lambda: len(beats()) > begun + 3 and len({f.d for f in beats()[-3:]}) == 1, "reading to stop")
+        self.assertNotEqual(beats()[-1].d, last)
+        await self.start_broker()
         again = await self.lasting()
-        await self.until(
-            lambda: sum("is connected to the broker" in line for line in program.lines) == 2, "the connection", 60
-        )
-        self.assertEqual((await again.query(1, "CurrentUser"))["username"], "rateway-bot")
-        await traffic.stop()
-        both = lambda: worker.events + again.events  # noqa: E731
-        await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 60)
-        self.assertEqual(bodies(both()), numbered(traffic.sent))
-        self.assertEqual((len(simulator.connections), simulator.closes), (1, []))
-        self.assertEqual(ujson.loads(firsts(both())[0].body), 0)
+        await self.until(lambda: len(firsts(again.events)) == 2000, "every event", 60)
+        self.assertEqual([ujson.loads(body)["n"] for body in bodies(again.events)], list(range(2000)))
+        self.assertEqual((len(simulator.connections), simulator.closes, simulator.wasted), (1, [], []))

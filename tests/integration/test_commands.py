@@ -199,23 +199,30 @@ class CommandTests(WorldTestCase):
         self.assertEqual(simulator.commands, [])
 
     async def test_a_guild_tells_the_shard(self) -> None:
-        """Without ``shard_id``, ``guild_id`` in ``d`` does, as text or number; another cluster's guild is refused."""
+        """Without ``shard_id``, ``guild_id`` in ``d`` does, as text or number, whichever cluster the shard is of."""
         simulator, _, worker = await self.up(
             shards=3, max_concurrency=3, guilds=3, settings={"SHARDS_PER_CLUSTER": 2, "PROCESSES": 2}
         )
         guilds = [simulator.guild(index).id for index in range(3)]
-        for guild in guilds[:2]:
+        for guild in guilds:
             self.assertEqual(await worker.command(1, channel_info(str(guild))), SENT)
             self.assertEqual(await worker.command(1, channel_info(guild)), SENT)
-        await self.until(lambda: len(simulator.commands) == 4, "the commands")
-        self.assertEqual([command.shard for command in simulator.commands], [0, 0, 1, 1])
-        await self.assert_refused(worker, channel_info(str(guilds[2])), "shard 2", "rateway-2")
-        await self.assert_refused(worker, presence("x"), "shard 2", "rateway-2", shard=2)
-        self.assertEqual(await worker.command(2, channel_info(str(guilds[2]))), SENT)
+        await self.until(lambda: len(simulator.commands) == 6, "the commands")
+        self.assertEqual([command.shard for command in simulator.commands], [0, 0, 1, 1, 2, 2])
         odds: list[object] = ["x", True, -1, 1.5, 2**64, {}, [], ""]
         for odd in odds:
             await self.assert_refused(worker, channel_info(odd), "guild_id")
-        self.assertEqual(len(simulator.commands), 5)
+        await self.assert_refused(worker, presence("x"), "shard_id", "missing")
+        self.assertEqual(len(simulator.commands), 6)
+
+    async def test_a_shard_of_another_cluster(self) -> None:
+        """A ``shard_id`` of another cluster is refused, and the right exchange named; a guild doesn't mend it."""
+        simulator, _, worker = await self.up(shards=2, max_concurrency=2, settings={"SHARDS_PER_CLUSTER": 1})
+        await self.assert_refused(worker, presence("x"), "shard 1", "rateway-2", shard=1)
+        await self.assert_refused(worker, channel_info(str(simulator.guild(0).id)), "rateway-2", shard=1)
+        self.assertEqual(simulator.commands, [])
+        self.assertEqual(await worker.command(2, presence("x"), 1), SENT)
+        self.assertEqual(names(simulator, 1), ["x"])
 
     async def test_refused_without_reply_to(self) -> None:
         """Who asks for no answer gets none: each refusal is one warning, and the message is gone."""
