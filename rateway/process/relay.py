@@ -11,7 +11,7 @@ from datetime import datetime
 import ujson
 from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 
-LONGEST = 1 << 20
+LONGEST = 1 << 15
 _OWN = frozenset({"time", "level", "logger", "message", "format", "self"})
 
 

@@ -89,7 +89,7 @@ class CompressionTests(WorldTestCase):
 
     async def test_criterion_36_huge_guild(self) -> None:
         """A GUILD_CREATE of 20 MB arrives whole, and no heartbeat is late for it."""
-        simulator, _, worker = await self.up(guilds=1, heartbeat_interval=1.0, settings={"CACHE_ENABLED": "true"})
+        simulator, _, worker = await self.up(guilds=1, heartbeat_interval=3.0, heartbeat_slack=1.0)
         await self.until(lambda: "GUILD_CREATE" in worker.names(), "the guild's backfill")
         guild = simulator.guild(0).id
         body = simulator.guild_create(guild, pad_to=20_000_000)
