@@ -75,7 +75,9 @@ class Inside(CommandLocator):
     async def run_clusters(self, clusters: list[int]) -> dict[str, object]:
         """Run them; what only the operator can mend ends the whole fleet."""
         running = self._clusters
-        assert running is not None, "configured before it runs"
+        if running is None:
+            # Told to stop before it was told to run.
+            return {}
         try:
             await running.run(clusters)
         except (ConfigError, FatalError) as error:

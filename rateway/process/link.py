@@ -40,6 +40,11 @@ class Link(AMP):
         super().connectionMade()
         self.open = True
 
+    def dataReceived(self, data: bytes) -> None:
+        # One of its two pipes may close before the other is read to its end.
+        if self.open:
+            super().dataReceived(data)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.closed.called:
             return
