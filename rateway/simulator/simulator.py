@@ -75,6 +75,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -195,7 +196,9 @@ class Simulator(Controls):
         for connection in tuple(self.hub.connections.values()):
             connection.drop("rst")
         for transport in tuple(self.hub.transports):
-            transport.abortConnection()
+            # TLS that has ended can't be aborted, and says so in its own way.
+            with suppress(AttributeError):
+                transport.abortConnection()
         await self.until(lambda: not self.hub.connections, 5.0, "all connections ended")
         await deferLater(self._reactor, 0)
         self.hub.cancel_calls()
