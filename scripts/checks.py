@@ -118,7 +118,7 @@ async def _static_checks(tally: Tally) -> None:
 @contextlib.asynccontextmanager
 async def _broker() -> AsyncIterator[tuple[int, dict[str, str]]]:
     """The run's broker: its process, and the variables that name it to the tests."""
-    folder = tempfile.mkdtemp(prefix="rateway-tests-")
+    folder = tempfile.mkdtemp(prefix="rateway-broker-")
     env = environment.clean_environment() | {"RATEWAY_PYTHON": sys.executable}
     process = await children.start(
         [str(environment.ROOT / "scripts" / "rabbitmq"), "run", folder], env=env, stdin=PIPE, stdout=PIPE
@@ -173,8 +173,10 @@ async def _main(arguments: Sequence[str]) -> int:
     try:
         if not arguments:
             await _static_checks(tally)
-        with tempfile.TemporaryDirectory(prefix="rateway-coverage-") as folder:
-            env = {"COVERAGE_FILE": str(Path(folder) / "coverage")}
+        with tempfile.TemporaryDirectory(prefix="rateway-tests-", ignore_cleanup_errors=True) as folder:
+            scratch = Path(folder) / "scratch"
+            scratch.mkdir()
+            env = {"COVERAGE_FILE": str(Path(folder) / "coverage"), "TMPDIR": str(scratch)}
             async with contextlib.AsyncExitStack() as stack:
                 with tally.phase("start of the broker"):
                     broker, named = await stack.enter_async_context(_broker())

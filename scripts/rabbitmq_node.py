@@ -184,6 +184,9 @@ class Node:
 
         :raises NodeFailed: it ended, or took too long.
         """
+        for port in (self.settings.amqp_port, self.settings.management_port):
+            if not ports.is_free(port):
+                raise NodeFailed(f"Port {port} of 127.0.0.1 is taken by another program")
         write_configuration(self._folder, self.settings)
         env = node_environment(self._folder, self.settings)
         epmd = shutil.which("epmd", path=env["PATH"])
@@ -248,10 +251,14 @@ class Node:
 
 
 def _answers(settings: Settings) -> bool:
-    """Whether the management API lets the user in, which is the last thing a starting node learns."""
+    """Whether the management API lets the user in, and says that it is this node that serves the port.
+
+    That the port can be reached proves little: it may be another program that listens there.
+    """
     login = base64.b64encode(f"{settings.user}:{settings.password}".encode()).decode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{settings.management_port}/api/whoami", headers={"Authorization": f"Basic {login}"}
+        f"http://127.0.0.1:{settings.management_port}/api/health/checks/port-listener/{settings.amqp_port}",
+        headers={"Authorization": f"Basic {login}"},
     )
     # No proxy of the environment's: this never leaves the machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

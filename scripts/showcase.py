@@ -59,11 +59,15 @@ class Screen:
 
 
 class Demo:
-    """The parts, in the order of their start."""
+    """The parts, in the order of their start.
 
-    def __init__(self, screen: Screen, folder: Path) -> None:
+    :ivar python: of the environment that rateway and the examples' needs are installed in.
+    """
+
+    def __init__(self, screen: Screen, folder: Path, python: Path) -> None:
         self._screen = screen
         self._folder = folder
+        self._python = python
         self._parts: dict[str, Process] = {}
         self._talk: list[asyncio.Task[None]] = []
 
@@ -84,7 +88,7 @@ class Demo:
         await self._listening("simulator", port)
         clusters = -(-_SHARDS // _PER_CLUSTER)
         self._screen.say(f"Starting a worker for {clusters} clusters (examples/consumer.py) ...")
-        consumer = [str(environment.PYTHON), str(environment.ROOT / "examples" / "consumer.py")]
+        consumer = [str(self._python), str(environment.ROOT / "examples" / "consumer.py")]
         await self._part("worker", [*consumer, "--clusters", str(clusters)], AMQP_URI=uri)
         self._screen.say("Starting rateway ...")
         await self._part(
@@ -145,9 +149,8 @@ class Demo:
             raise DemoFailed("the broker did not start; the lines above say why")
         return str(json.loads(line)["amqp"])
 
-    @staticmethod
-    def _twistd(*arguments: str) -> list[str]:
-        return [str(environment.PYTHON.parent / "twistd"), "-n", "--pidfile=", *arguments]
+    def _twistd(self, *arguments: str) -> list[str]:
+        return [str(self._python.with_name("twistd")), "-n", "--pidfile=", *arguments]
 
     async def _part(self, name: str, argv: Sequence[str], **settings: str) -> None:
         """Start a part in the demo's folder; its settings are the only ones, whatever the caller's environment says."""
@@ -155,7 +158,7 @@ class Demo:
         env = {key: value for key, value in environment.clean_environment().items() if not key.startswith(others)}
         process = await children.start(
             argv,
-            env=env | {"PYTHONUNBUFFERED": "1"} | settings,
+            env=env | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(environment.ROOT)} | settings,
             cwd=self._folder,
             stdout=PIPE,
             stderr=STDOUT,
@@ -188,7 +191,7 @@ class Demo:
 async def _main(options: argparse.Namespace, folder: Path) -> int:
     children.adopt_orphans()
     screen = Screen()
-    demo = Demo(screen, folder)
+    demo = Demo(screen, folder, Path(sys.executable) if options.no_set_up else environment.PYTHON)
     code = 0
     watching: list[asyncio.Task[object]] = [asyncio.create_task(screen.gone.wait())]
     try:
@@ -217,13 +220,15 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, help="end by itself so long after the start")
     parser.add_argument("--rate", type=float, default=3.0, help="events a second of the made-up Discord (default: 3)")
+    parser.add_argument("--no-set-up", action="store_true", help="all is installed, beside the Python that runs this")
     options = parser.parse_args()
     children.end_on_signals()
     folder = Path(tempfile.mkdtemp(prefix="rateway-demo-"))
     try:
-        environment.ensure()
-        if not os.environ.get("AMQP_URI"):
-            rabbitmq_node.ensure_installed()
+        if not options.no_set_up:
+            environment.ensure()
+            if not os.environ.get("AMQP_URI"):
+                rabbitmq_node.ensure_installed()
         return children.run_until_told(lambda: _main(options, folder))
     except apt.SetupError as error:
         print(error, file=sys.stderr)

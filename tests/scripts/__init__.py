@@ -1,0 +1,1 @@
+"""The commands of the checkout: what they are made of."""

@@ -1,0 +1,32 @@
+"""Ports for servers that must be told theirs."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from scripts.ports import free_ports, is_free
+
+
+class FreePortsTests(SynchronousTestCase):
+    """Nobody listens there, and nobody is given one by chance."""
+
+    def test_different_and_free(self) -> None:
+        """As many as asked for, each another, all free."""
+        ports = free_ports(20)
+        self.assertEqual(len(set(ports)), 20)
+        self.assertTrue(all(map(is_free, ports)))
+
+    def test_not_ephemeral(self) -> None:
+        """None that the kernel may give to an outgoing connection meanwhile."""
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        self.assertEqual([port for port in free_ports(20) if low <= port <= high], [])
+
+    def test_taken(self) -> None:
+        """A port that somebody listens on is not free; after that it is."""
+        (port,) = free_ports(1)
+        with socket.create_server(("127.0.0.1", port)):
+            self.assertFalse(is_free(port))
+        self.assertTrue(is_free(port))
