@@ -116,6 +116,11 @@ class PrivateBroker:
             raise RuntimeError("the broker was not started yet")
         return self._vhost
 
+    @property
+    def log_folder(self) -> Path:
+        """Where the node writes its logs."""
+        return self._folder / "log"
+
     def start(self) -> Deferred[None]:
         """Fires when it serves."""
         return deferToThread(self.start_blocking)
