@@ -27,7 +27,7 @@ from .commands import GatewayCommands, Send
 from .pipeline import Pipeline
 from .requests import CacheRequests
 
-FLUSH_TIMEOUT = 3.0
+FLUSH_TIMEOUT = 2.0
 """Seconds a stop waits for the broker to confirm what is in flight; Discord replays the rest at the next start."""
 
 
@@ -154,9 +154,13 @@ class ClusterService(MultiService):
                 n=self.cluster.number,
                 count=self._broker.held_events,
             )
-        await self._broker.stopService()
-        self._checkpoint.write()
-        self._store.close()
+        try:
+            # Before the broker is left, which may hang: the cursors are what the next start goes by.
+            self._checkpoint.write()
+            await self._broker.stopService()
+            self._checkpoint.write()
+        finally:
+            self._store.close()
 
     def _delivered(self, delivery: Delivery) -> None:
         if delivery.routing_key == COMMAND_KEY:

@@ -16,6 +16,9 @@ from rateway.errors import RequestRefused
 from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD, Opcode
 from rateway.model.snowflake import parse_id
 
+_INT64 = 1 << 63
+"""What Discord's integers fit into."""
+
 MAX_USERS = 100
 """``user_ids`` of one request for members."""
 
@@ -39,7 +42,7 @@ def check_command(body: bytes) -> tuple[int, Fields]:
     if not isinstance(payload, dict):
         raise RequestRefused("the payload has to be a JSON object with op and d")
     op, d = payload.get("op"), payload.get("d")
-    if not _is_int(op):
+    if not isinstance(op, int) or isinstance(op, bool):
         raise RequestRefused("the payload's op has to be an integer")
     check = _CHECKS.get(op)
     if check is None:
@@ -75,13 +78,14 @@ def encode_command(op: int, d: Mapping[str, object]) -> bytes:
 def _presence_update(d: Fields) -> None:
     if d.get("status") not in _STATUSES:
         raise RequestRefused(f"a presence's status has to be one of {', '.join(_STATUSES)}")
-    if "since" not in d or not (d["since"] is None or _is_int(d["since"])):
-        raise RequestRefused("a presence needs since: an integer (ms since 1970), or null")
-    if not isinstance(d.get("afk"), bool):
-        raise RequestRefused("a presence needs afk: true or false")
-    activities = d.get("activities")
+    # Discord wants all of these; bots leave out what says nothing.
+    since, activities = d.setdefault("since", None), d.setdefault("activities", [])
+    if not (since is None or _is_int(since)):
+        raise RequestRefused("a presence's since has to be an integer (ms since 1970), or null")
+    if not isinstance(d.setdefault("afk", False), bool):
+        raise RequestRefused("a presence's afk has to be true or false")
     if not isinstance(activities, list):
-        raise RequestRefused("a presence needs activities: a list, which may be empty")
+        raise RequestRefused("a presence's activities have to be a list, which may be empty")
     for activity in activities:
         if not isinstance(activity, dict) or not isinstance(activity.get("name"), str):
             raise RequestRefused("each of a presence's activities has to be an object with a name")
@@ -111,8 +115,8 @@ def _request_guild_members(d: Fields) -> None:
         _ids(ids if isinstance(ids, list) else [ids], "user_ids")
     elif not isinstance(query, str):
         raise RequestRefused("query has to be text; empty for all members")
-    elif not _is_int(limit := d.get("limit")) or limit < 0:
-        raise RequestRefused("a query needs limit: an integer; 0 for all members, with an empty query")
+    elif not _is_int(limit := d.setdefault("limit", 0)) or limit < 0:
+        raise RequestRefused("a query's limit has to be an integer; 0 for all members, with an empty query")
     _optional(d, "presences", bool, "true or false")
     _optional(d, "nonce", str, "text")
 
@@ -138,7 +142,7 @@ _CHECKS: Mapping[object, Callable[[Fields], None]] = {
 
 
 def _is_int(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
 
 
 def _id(d: Fields, key: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-ORPHAN_STOP = 5.0
+ORPHAN_STOP = 7.0
 """Seconds an orphan takes at most to stop in order."""
 ALARM = 8
 """Seconds after which an orphan ends, whatever hangs."""

@@ -24,6 +24,7 @@ VOICE: dict[str, object] = {
     "self_mute": False,
     "self_deaf": True,
 }
+QUIET: dict[str, object] = {"since": None, "activities": [], "afk": False}
 MEMBERS: dict[str, object] = {"guild_id": "41771983444115456", "query": "", "limit": 0}
 SOUNDS: dict[str, object] = {"guild_ids": ["613425648685547541", 81384788765712384]}
 INFO: dict[str, object] = {"guild_id": "41771983444115456", "fields": ["status", "voice_start_time"]}
@@ -69,6 +70,12 @@ class AcceptedTests(SynchronousTestCase):
         self._accepts(3, {**PRESENCE, "new": [1, {"x": None}]})
         body = json.dumps({"op": 4, "d": VOICE, "s": 1, "t": "X"}).encode()
         self.assertEqual(check_command(body), (4, VOICE))
+
+    def test_what_says_nothing_may_be_left_out(self) -> None:
+        """A presence without since, activities and afk, a query without limit: Discord gets them all the same."""
+        self.assertEqual(check_command(b'{"op":3,"d":{"status":"dnd"}}'), (3, {**PRESENCE, **QUIET, "status": "dnd"}))
+        op, members = check_command(b'{"op":8,"d":{"guild_id":"1","query":""}}')
+        self.assertEqual((op, members["limit"]), (8, 0))
 
     def test_limit_is_in_bytes(self) -> None:
         """4096 bytes pass."""
@@ -132,6 +139,7 @@ class RefusedTests(SynchronousTestCase):
             ({"status": ["online"]}, "status"),
             ({"since": "x"}, "since"),
             ({"since": 1.5}, "since"),
+            ({"since": 10**30}, "since"),
             ({"since": True}, "since"),
             ({"afk": None}, "afk"),
             ({"afk": 0}, "afk"),
@@ -150,9 +158,9 @@ class RefusedTests(SynchronousTestCase):
     def test_missing(self) -> None:
         """A field that Discord needs and is missing is named."""
         for op, d, keys in (
-            (3, PRESENCE, ("since", "activities", "status", "afk")),
+            (3, PRESENCE, ("status",)),
             (4, VOICE, ("guild_id", "channel_id")),
-            (8, MEMBERS, ("guild_id", "query", "limit")),
+            (8, MEMBERS, ("guild_id", "query")),
             (31, SOUNDS, ("guild_ids",)),
             (43, INFO, ("guild_id", "fields")),
         ):

@@ -70,6 +70,7 @@ class ResumeTests(WorldTestCase):
     async def test_criterion_09_reconnect_right_after_a_burst(self) -> None:
         """What came before op 7 in the same read is taken first: the RESUME is behind all of it."""
         simulator, _, worker = await self.up()
+        await self.until(lambda: worker.names().count("GUILD_CREATE") == len(simulator.world.guilds), "the backfill")
         await self.send(simulator, 0, 500)
         last = simulator.session(0).seq
         simulator.request_reconnect(0)
