@@ -106,7 +106,8 @@ class CompressionTests(WorldTestCase):
     async def test_criterion_37_invalid_text(self) -> None:
         """Text that is no JSON, or no UTF-8, ends the connection, not the session."""
         for number, text in enumerate((b'{"op":0,"t":"TEST","s":', b'{"op":0,"t":"\xff\xfe","s":5,"d":{}}')):
-            simulator = await self.simulator()
+            # What looks incomplete is waited for: the next payload, an ACK, shows that it never will be complete.
+            simulator = await self.simulator(heartbeat_interval=2.0)
             worker = await self.worker(1)
             program = self.rateway(simulator, STATE_DIR=self.folder / str(number))
             await self.all_active(simulator, 1)
