@@ -62,6 +62,8 @@ async def main() -> None:
     uri = os.environ.get("AMQP_URI")
     if not uri:
         sys.exit("Set AMQP_URI, for example AMQP_URI=amqp://guest:guest@localhost/")
+    if not uri.startswith(("amqp://", "amqps://")):
+        sys.exit("AMQP_URI is no broker's address: one begins with amqp:// or amqps://")
     clusters = [options.cluster] if options.cluster else range(1, options.clusters + 1)
     try:
         # Robust: after an outage of the broker it connects, declares, binds and consumes again.
