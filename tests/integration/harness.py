@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ class WorldTestCase(TestCase):
 
         self.reactor: Any = reactor
         self.folder = Path(tempfile.mkdtemp(prefix="rateway-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs: list[Program] = []
         self.workers: list[Worker] = []
         self.simulators: list[Simulator] = []
