@@ -14,17 +14,17 @@ from twisted.logger import Logger
 from rateway.model.intents import Intent
 from rateway.model.snowflake import shard_of
 
-from .behaviour import Script
-from .filters import lets_through, shows_content
+from .gateway.behaviour import Script
+from .gateway.filters import lets_through, shows_content
+from .gateway.rules import Allowance, Asked, KeyedWindow
+from .gateway.sessions import WIRE_ORDER, GatewaySession, Sessions
 from .options import SimulatorOptions
-from .payloads import Json
 from .records import Breach, Clock, Journal, Sent, Wasted
-from .rules import Allowance, Asked, KeyedWindow
-from .sessions import WIRE_ORDER, GatewaySession, Sessions
-from .world import BOT_ID, World
+from .world.payloads import Json
+from .world.world import BOT_ID, World
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .gateway.connection import Connection
 
 _BACKFILL_SLICE = 20
 """Guilds sent in one go after READY, before other work gets its turn."""

@@ -87,7 +87,9 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from .controls import Controls
+from .control.controls import Controls
+from .gateway.sessions import Sessions
+from .gateway.websocket import GatewayResource
 from .hub import Hub
 from .options import SimulatorOptions
 from .records import (
@@ -101,11 +103,9 @@ from .records import (
     Sent,
     Wasted,
 )
-from .rest import Rest, RestResource
-from .sessions import Sessions
-from .traffic import Traffic
-from .websocket import GatewayResource
-from .world import World
+from .rest.server import Rest, RestResource
+from .world.traffic import Traffic
+from .world.world import World
 
 T = TypeVar("T")
 

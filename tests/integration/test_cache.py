@@ -11,10 +11,10 @@ from typing import Any
 import lmdb
 import ujson
 
-from rateway.simulator.guild import Guild
-from rateway.simulator.payloads import current_user
 from rateway.simulator.simulator import Simulator
-from rateway.simulator.world import BOT_ID
+from rateway.simulator.world.guild import Guild
+from rateway.simulator.world.payloads import current_user
+from rateway.simulator.world.world import BOT_ID
 
 from .harness import WorldTestCase
 from .program import Program

@@ -11,7 +11,7 @@ import ujson
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.simulator import Simulator
 
 from . import raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ujson
 
 from rateway.model.closecodes import OwnClose
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.simulator import Simulator
 
 from .harness import WorldTestCase

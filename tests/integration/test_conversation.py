@@ -7,7 +7,7 @@ import itertools
 import ujson
 
 from rateway.model.closecodes import OwnClose
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.records import Frame
 from rateway.simulator.simulator import Simulator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 
 from .harness import WorldTestCase
 

@@ -11,10 +11,10 @@ from twisted.trial.unittest import TestCase
 from rateway.errors import FatalError, Unavailable
 from rateway.http.client import DiscordClient, RateLimited, Response
 from rateway.http.limits import RateLimits
-from rateway.simulator.buckets import Route
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.records import RestRequest
-from rateway.simulator.rest import banned, json_answer, rate_limited
+from rateway.simulator.rest.buckets import Route
+from rateway.simulator.rest.server import banned, json_answer, rate_limited
 from rateway.simulator.simulator import Simulator
 
 from .harness import TOKEN

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from twisted.internet.threads import deferToThread
 
 from rateway.settings import SETTINGS
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.simulator import Simulator
 
 from .harness import TOKEN, WorldTestCase

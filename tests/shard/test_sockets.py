@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from rateway.model.session import Session
 from rateway.shard.service import ShardService, ShardSettings
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
 from rateway.tls import client_endpoint

@@ -11,10 +11,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.model.intents import ALL
-from rateway.simulator.behaviour import Behaviour, Drop
-from rateway.simulator.connection import Connection
-from rateway.simulator.controls import Controls
-from rateway.simulator.encoding import Message
+from rateway.simulator.control.controls import Controls
+from rateway.simulator.gateway.behaviour import Behaviour, Drop
+from rateway.simulator.gateway.connection import Connection
+from rateway.simulator.gateway.encoding import Message
 from rateway.simulator.hub import Hub
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.records import Connected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rateway.model.intents import ALL, Intent
-from rateway.simulator.world import BOT_ID
+from rateway.simulator.world.world import BOT_ID
 from tests.simulator.bench import BenchCase, Client
 
 PRESENCE = {"since": None, "activities": [{"name": "chess", "type": 0}], "status": "idle", "afk": False}

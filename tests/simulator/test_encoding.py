@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rateway.simulator.encoding import PlainEncoder, ZlibEncoder, ZstdEncoder, cut, make_encoder
+from rateway.simulator.gateway.encoding import PlainEncoder, ZlibEncoder, ZstdEncoder, cut, make_encoder
 
 MARKER = b"\x00\x00\xff\xff"
 PAYLOADS = [b'{"op":10}', b'{"d":"' + bytes(range(32, 127)) * 50 + b'"}', b"{}", "\N{SNOWMAN}".encode() * 999]

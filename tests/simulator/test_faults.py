@@ -7,7 +7,7 @@ import json
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import deferLater
 
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from tests.simulator.client import SimulatorTestCase, the_reactor
 
 

@@ -12,8 +12,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from rateway.simulator.buckets import Bucket, Buckets, Route, generic_route, major_of
-from rateway.simulator.rest import banned, json_answer, rate_limited
+from rateway.simulator.rest.buckets import Bucket, Buckets, Route, generic_route, major_of
+from rateway.simulator.rest.server import banned, json_answer, rate_limited
 from rateway.simulator.simulator import Simulator
 from tests.simulator.client import SimulatorTestCase, the_reactor
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rateway.simulator.rules import Allowance, KeyedWindow, SlidingLimit
+from rateway.simulator.gateway.rules import Allowance, KeyedWindow, SlidingLimit
 
 
 class SlidingLimitTests(SynchronousTestCase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rateway.simulator.behaviour import Behaviour
+from rateway.simulator.gateway.behaviour import Behaviour
 from tests.simulator.bench import BenchCase
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rateway.simulator.rules import Asked
-from rateway.simulator.sessions import Sessions, envelope
+from rateway.simulator.gateway.rules import Asked
+from rateway.simulator.gateway.sessions import Sessions, envelope
 
 ASKED = Asked(0, 1, 1, 50, False, None)
 

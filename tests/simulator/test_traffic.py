@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rateway.simulator.happenings import MIX, Happening, change_channel, change_role, join, leave, move_in_voice
-from rateway.simulator.traffic import Traffic
+from rateway.simulator.world.happenings import MIX, Happening, change_channel, change_role, join, leave, move_in_voice
+from rateway.simulator.world.traffic import Traffic
 from tests.simulator.bench import BenchCase
 
 

@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.model.intents import ALL, Intent
 from rateway.model.snowflake import shard_of
-from rateway.simulator.filters import lets_through
+from rateway.simulator.gateway.filters import lets_through
 from rateway.simulator.hub import encode
-from rateway.simulator.ids import Ids, guild_id, user_id
 from rateway.simulator.options import SimulatorOptions
-from rateway.simulator.world import BOT_ID, World
+from rateway.simulator.world.ids import Ids, guild_id, user_id
+from rateway.simulator.world.world import BOT_ID, World
 from tests.simulator.bench import BenchCase
 
 USER = "id username discriminator global_name avatar public_flags"

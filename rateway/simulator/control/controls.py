@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from .behaviour import Behaviour, Drop
-from .connection import Connection
-from .guild import Guild
-from .hub import Hub, encode
-from .payloads import Json
-from .sessions import WIRE_ORDER, GatewaySession
+from ..gateway.behaviour import Behaviour, Drop
+from ..gateway.connection import Connection
+from ..gateway.sessions import WIRE_ORDER, GatewaySession
+from ..hub import Hub, encode
+from ..world.guild import Guild
+from ..world.payloads import Json
 
 _NAME = re.compile(r"[A-Z0-9_]+")
 

@@ -12,11 +12,11 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from ..gateway.rules import SlidingLimit
+from ..hub import Hub, encode
+from ..records import RestRequest
+from ..world.payloads import current_user
 from .buckets import Buckets, Route, generic_route, hash_of
-from .hub import Hub, encode
-from .payloads import current_user
-from .records import RestRequest
-from .rules import SlidingLimit
 
 Answer: TypeAlias = tuple[int, Mapping[str, str], bytes]
 """``(status, headers, body)``."""

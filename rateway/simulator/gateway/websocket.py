@@ -14,11 +14,11 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from ..hub import Hub
+from ..records import Connected
 from .behaviour import Behaviour, Drop
 from .connection import Connection
 from .encoding import Message
-from .hub import Hub
-from .records import Connected
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds the client has to answer a close frame."""

@@ -6,10 +6,10 @@ from random import Random
 
 from rateway.model.snowflake import shard_of
 
+from ..options import SimulatorOptions
 from . import payloads
 from .guild import Guild, guild_fields
 from .ids import Ids, guild_id, user_id
-from .options import SimulatorOptions
 from .payloads import EPOCH, Json
 
 BOT_ID = 900_000_000_000_000_001

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .hub import PAUSE, encode
-from .payloads import current_user
-from .records import Identify, Resume
+from ..hub import PAUSE, encode
+from ..records import Identify, Resume
+from ..world.payloads import current_user
 from .rules import Asked, Refusal, check_identify, read_identify
 from .sessions import GatewaySession, Kept, envelope
 

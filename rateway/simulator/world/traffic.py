@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from random import Random
 
+from ..hub import Hub
 from .happenings import MIX, Happening
-from .hub import Hub
 
 _TICK = 0.02
 """Seconds between two handfuls of events."""

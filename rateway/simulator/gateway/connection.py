@@ -13,11 +13,11 @@ from twisted.logger import Logger
 
 from rateway.model.closecodes import close_reason
 
+from ..hub import Hub, encode
+from ..records import ClientClose, Connected, Frame
 from . import commands, handshake
 from .behaviour import Behaviour, Drop
 from .encoding import Encoder, Message, PlainEncoder, make_encoder
-from .hub import Hub, encode
-from .records import ClientClose, Connected, Frame
 from .rules import PAYLOAD_LIMIT, SlidingLimit
 from .sessions import GatewaySession
 

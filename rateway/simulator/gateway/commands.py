@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rateway.model.intents import Intent
 from rateway.model.snowflake import shard_of
 
-from .guild import Guild
-from .hub import encode
-from .payloads import Json, voice_state
-from .records import Command
+from ..hub import encode
+from ..records import Command
+from ..world.guild import Guild
+from ..world.payloads import Json, voice_state
+from ..world.world import BOT_ID
 from .rules import CHUNK_SIZE
 from .sessions import GatewaySession
-from .world import BOT_ID
 
 if TYPE_CHECKING:
     from .connection import Connection

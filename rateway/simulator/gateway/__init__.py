@@ -1,0 +1,1 @@
+"""The gateway: connections, sessions, and Discord's rules for them."""

@@ -1,0 +1,1 @@
+"""The world a bot lives in, and what happens in it."""
