@@ -175,8 +175,11 @@ class Hub:
         for guild_id in guild_ids[:_BACKFILL_SLICE]:
             self.show_guild(session, guild_id)
         rest = guild_ids[_BACKFILL_SLICE:]
+        session.backfilling = bool(rest)
         if rest:
             self.later(PAUSE, lambda: self.backfill(session, rest))
+        else:
+            self.journal.happened()
 
     def later(self, delay: float, do: Callable[[], object]) -> None:
         """Do something later; what raises is logged, and harms nothing else."""

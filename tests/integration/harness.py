@@ -104,11 +104,13 @@ class WorldTestCase(TestCase):
         return simulator, program, worker
 
     async def all_active(self, simulator: Simulator, shards: int, timeout: float = 60.0) -> None:
-        """Wait until Discord sends events to each of the shards; no longer than rateway runs."""
+        """Wait until each of the shards has got its guilds, and gets events; no longer than rateway runs."""
 
         def active() -> bool:
             if self.programs and all(program.exit_code is not None for program in self.programs):
                 raise AssertionError("rateway ended")
+            if any(session.backfilling for session in simulator.sessions):
+                return False
             return simulator.connected_shards() == set(range(shards))
 
         await self.until(active, f"{shards} active shards", timeout)

@@ -121,6 +121,7 @@ def _start(connection: Connection, asked: Asked) -> None:
     hub.deliver(session, "READY", encode(ready))
     _follow(connection)
     if connection.behaviour.backfill:
+        session.backfilling = True
         hub.later(0, lambda: hub.backfill(session, [guild.id for guild in guilds]))
 
 

@@ -35,6 +35,7 @@ class GatewaySession:
     :ivar seq: of the last dispatch.
     :ivar connection: where events go now; None while the client is away or being replayed to.
     :ivar detached_at: since when there is none.
+    :ivar backfilling: the guilds that READY listed have not all been sent.
     """
 
     id: str = field(repr=False)
@@ -44,6 +45,7 @@ class GatewaySession:
     seq: int = 0
     connection: Connection | None = field(default=None, repr=False)
     detached_at: float = 0.0
+    backfilling: bool = False
     _skipped: set[int] = Factory(set)
 
     @property
