@@ -22,7 +22,7 @@ LAYERS = (
 )
 """From the bottom up: a part may import those of the layers below its own, and ``EVERYWHERE``."""
 
-EVERYWHERE = ("model", "errors", "interfaces", "tls", "logs")
+EVERYWHERE = ("model", "errors", "interfaces", "tls", "logs", "complaints")
 """What all may import; among themselves, each only those in ``BELOW``."""
 
 BELOW = {
@@ -31,6 +31,7 @@ BELOW = {
     "interfaces": ("model", "errors"),
     "tls": ("errors",),
     "logs": (),
+    "complaints": (),
     "simulator": ("model", "errors"),
 }
 FAMILY = {"settings": "config", "values": "config", "presence": "config"}
@@ -40,6 +41,7 @@ STRANGERS = {("amqp", "store")}
 """Pairs that the layers would allow, but the design doesn't: the broker's side doesn't know that there is a cache."""
 
 PURE = (
+    "complaints.py",
     "model/",
     "gateway/",
     "http/answers.py",

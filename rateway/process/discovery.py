@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from rateway.complaints import Complaints
 from rateway.errors import Unavailable
 from rateway.http.client import GatewayBot, RateLimited
 
@@ -17,28 +18,12 @@ from .wording import duration
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
-SAY_EVERY = 60.0
 
 
 class AsksDiscord(Protocol):
     """What is needed of the REST client."""
 
     async def gateway_bot(self, attempts: int) -> GatewayBot: ...
-
-
-class Complaints:
-    """PURE: a trouble is said at once, again when it changes, and else once a minute."""
-
-    def __init__(self) -> None:
-        self._said = ""
-        self._at = 0.0
-
-    def worth_saying(self, trouble: str, now: float) -> bool:
-        """Whether this one is news."""
-        if trouble == self._said and now < self._at + SAY_EVERY:
-            return False
-        self._said, self._at = trouble, now
-        return True
 
 
 class Discovery:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.errors import FatalError, Unavailable
 from rateway.http.client import GatewayBot, RateLimited, SessionStartLimit
-from rateway.process.discovery import SAY_EVERY, Complaints, Discovery
+from rateway.process.discovery import Discovery
 
 from .fakes import Heard
 
@@ -63,6 +63,17 @@ class DiscoveryTests(SynchronousTestCase):
         self.clock.advance(1.0)
         self.assertEqual(self.heard.texts("warn"), ["waiting for Discord: no route", "waiting for Discord: 503"])
 
+    def test_changing_numbers_are_no_news(self) -> None:
+        """An answer that names other seconds each time is one trouble, said once a minute."""
+        client = Client(*(RateLimited(f"Discord limits this request: wait {n}.5 s", 2.0) for n in range(200)))
+        asking = self.ask(client)
+        for _ in range(119):
+            self.clock.advance(1.0)
+        self.assertGreater(client.tries, 5)
+        self.assertEqual(len(self.heard.texts("warn")), 2)
+        asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+
     def test_a_limit_is_obeyed(self) -> None:
         """For as long as Discord says."""
         client = Client(RateLimited("banned for 3600 s", 3600.0), FOUND)
@@ -84,14 +95,3 @@ class DiscoveryTests(SynchronousTestCase):
         asking.cancel()
         self.failureResultOf(asking, CancelledError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-
-
-class ComplaintsTests(SynchronousTestCase):
-    """What is worth saying."""
-
-    def test_once_a_minute(self) -> None:
-        """Unless it changes."""
-        complaints = Complaints()
-        told = [complaints.worth_saying("a", now) for now in (0.0, 1.0, SAY_EVERY - 1, SAY_EVERY, SAY_EVERY + 1)]
-        self.assertEqual(told, [True, False, False, True, False])
-        self.assertTrue(complaints.worth_saying("b", SAY_EVERY + 2))
