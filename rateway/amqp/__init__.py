@@ -14,6 +14,7 @@ And the shell:
 ``spec``        the protocol's description, loaded once
 ``channel``     txAMQP's channels, whose calls end in time and in our errors
 ``client``      one connection: txAMQP's channels on a receive path and a write path of our own
+``outages``     what is told of a broker that is away, for all clusters of a process at once
 ``connection``  connects, shakes hands, and does so again after every loss
 ``publisher``   events: held until the broker confirms them
 ``inbox``       what bots send: acknowledged whatever happens

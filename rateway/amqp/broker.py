@@ -25,6 +25,7 @@ from .client import Client
 from .connection import Connector
 from .frames import EventEncoder, publish_frames
 from .inbox import Delivery, Inbox
+from .outages import Outages
 from .publisher import Publisher
 from .topology import exchange_name
 from .uri import BrokerAddress
@@ -62,6 +63,7 @@ class ClusterBroker(Service):
         fatal: IFatalReporter,
         on_kept: Callable[[Mapping[int, tuple[str, int]]], None],
         on_room: Callable[[bool], None],
+        outages: Outages | None = None,
         high_water: int = HIGH_WATER,
         endpoint: IStreamClientEndpoint | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class ClusterBroker(Service):
         :param ca_file: PEM file of the authority that signed the broker's certificate, instead of the system's.
         :param on_kept: called with shard → (session id, sequence up to which every event is confirmed).
         :param on_room: called with ``False`` when ``high_water`` bytes are held, with ``True`` at half of it.
+        :param outages: of the process, if it has more clusters than this one.
         :param endpoint: where to connect to, instead of what the address says.
         """
         self._reactor = reactor
@@ -98,6 +101,7 @@ class ClusterBroker(Service):
             self._set_up,
             self._connection_ended,
             fatal,
+            outages or Outages(reactor),
         )
 
     @property

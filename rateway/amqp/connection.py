@@ -23,6 +23,7 @@ from rateway.tls import explain
 
 from .channel import Refused
 from .client import Client, ClientFactory
+from .outages import Outages
 from .uri import BrokerAddress
 
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
@@ -30,9 +31,6 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 
 STEADY_AFTER = 5.0
 """Seconds a connection must have served for its loss to be tried again at once, and not as one more failure."""
-
-SAY_EVERY = 60.0
-"""Seconds between log lines about a broker that stays away."""
 
 REFUSAL_GRACE = 120.0
 """Seconds for which a broker that once let us in may refuse us: it may be importing its users after a restart."""
@@ -82,6 +80,7 @@ class Connector:
     _set_up: Callable[[Client], Awaitable[None]]
     _ended: Callable[[], None]
     _fatal: IFatalReporter
+    _outages: Outages
     _random: Callable[[], float] = random.random
     client: Client | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -91,7 +90,7 @@ class Connector:
     _refused_since: float | None = field(default=None, init=False)
     _was_open: bool = field(default=False, init=False)
     _served_since: float | None = field(default=None, init=False)
-    _said: float | None = field(default=None, init=False)
+    _started: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Connect now."""
@@ -101,6 +100,7 @@ class Connector:
     async def stop(self, within: float) -> None:
         """Close the connection cleanly, and try no more."""
         self._stopping = True
+        self._outages.left(self._name)
         if self.client is not None:
             await self.client.close_cleanly(within)
         running, self._running = self._running, None
@@ -121,7 +121,7 @@ class Connector:
                 self._fatal.report_fatal(error)
                 return
             delay = self._next_delay(error)
-            self._say(error, delay)
+            self._tell(error, delay)
             await deferLater(self._clock, delay)
 
     async def _live(self) -> RatewayError:
@@ -155,6 +155,8 @@ class Connector:
             self._was_open = True
             self._refused_since, self._silent_refusals = None, 0
             await self._set_up(client)
+            self._started = True
+            self._outages.back(self._name)
             self._log.info("{name} is connected to the broker at {address}", name=self._name, address=self._address)
             self._served_since = self._clock.seconds()
             return await client.lost
@@ -189,22 +191,13 @@ class Connector:
             return 0.0
         now = self._clock.seconds()
         if self._served_since is not None and now - self._served_since >= STEADY_AFTER:
-            self._failures, self._said = 0, None
+            self._failures = 0
             return 0.5 * self._random()
         delay = min(FIRST_DELAY * 2.0**self._failures, LONGEST_DELAY)
         self._failures = min(self._failures + 1, 16)
         return delay * (0.75 + 0.25 * self._random())
 
-    def _say(self, error: RatewayError, delay: float) -> None:
-        now = self._clock.seconds()
-        if isinstance(error, ConnectAnew) or (self._said is not None and now - self._said < SAY_EVERY):
-            self._log.debug("{name}: {error}; next attempt in {delay:.1f} s", name=self._name, error=error, delay=delay)
-            return
-        self._said = now
-        self._log.warn(
-            "{name} has no connection to the broker at {address}: {error}. It is tried again until it works; events "
-            "are held meanwhile",
-            name=self._name,
-            address=self._address,
-            error=error,
-        )
+    def _tell(self, error: RatewayError, delay: float) -> None:
+        self._log.debug("{name}: {error}; next attempt in {delay:.1f} s", name=self._name, error=error, delay=delay)
+        if not isinstance(error, ConnectAnew):
+            self._outages.lost(self._name, self._address, str(error).rstrip("."), started=self._started)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from rateway.amqp.broker import ClusterBroker
 from rateway.amqp.inbox import Delivery
+from rateway.amqp.outages import Outages
 from rateway.amqp.topology import COMMAND_KEY, exchange_name
 from rateway.amqp.uri import parse_uri
 from rateway.config import Config
@@ -49,6 +50,7 @@ class ClusterService(MultiService):
         store: ClusterStore,
         cache: Cache,
         gate: IIdentifyGate,
+        outages: Outages,
         fatal: IFatalReporter,
         send_elsewhere: Send,
         now: Callable[[], float] = time.time,
@@ -71,6 +73,7 @@ class ClusterService(MultiService):
             fatal=fatal,
             on_kept=self._checkpoint.confirmed,
             on_room=self._room,
+            outages=outages,
         )
         self._broker.setServiceParent(self)
         self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now)

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rateway.amqp.outages import Outages
 from rateway.cluster.commands import Send
 from rateway.cluster.service import ClusterService
 from rateway.config import Config
@@ -65,6 +66,7 @@ class Clusters:
         self._started = started
         self._send_elsewhere = send_elsewhere
         self._parts = parts or Parts()
+        self._outages = Outages(reactor)
         self._services: dict[int, ClusterService] = {}
         self._cache: Cache | None = None
         self._stopping = False
@@ -142,6 +144,7 @@ class Clusters:
             store,
             self._cache,
             self._gate,
+            self._outages,
             self._fatal,
             self._send,
         )

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from rateway.amqp.broker import HIGH_WATER, ClusterBroker
 from rateway.amqp.inbox import Delivery
+from rateway.amqp.outages import Outages
 from rateway.amqp.uri import BrokerAddress
 from rateway.errors import FatalError
 from rateway.interfaces import IFatalReporter
@@ -54,6 +55,7 @@ class Recorder:
         ca_file: Path | None = None,
         high_water: int = HIGH_WATER,
         cluster: int = 1,
+        outages: Outages | None = None,
     ) -> ClusterBroker:
         """A cluster's broker that tells this recorder."""
         return ClusterBroker(
@@ -68,6 +70,7 @@ class Recorder:
             on_room=self.room.append,
             high_water=high_water,
             endpoint=endpoint,
+            outages=outages,
         )
 
     @property
