@@ -165,10 +165,14 @@ class _Waiter:
 
 @define
 class Journal:
-    """All records, oldest first. ``until`` waits for a predicate over them (or over anything)."""
+    """All records, oldest first. ``until`` waits for a predicate over them (or over anything).
+
+    :ivar began: when it began, by its clock.
+    """
 
     clock: Clock
     limit: int = 0
+    began: float = field(default=Factory(lambda self: self.clock.seconds(), takes_self=True), init=False)
     breaches: list[Breach] = Factory(list)
     connections: list[Connected] = Factory(list)
     frames: list[Frame] = Factory(list)

@@ -31,6 +31,7 @@ What happened (lists, oldest first; see ``records``)
     reason, at): close frames of the client's own accord; ``commands`` Command(connection, shard, at, op, d);
     ``wasted`` Wasted(shard, session_id, how, at); ``events`` Sent(shard, session_id, seq, name, d), with the option
     ``record_events``. ``sessions``: those that live. ``sent``: events so far. ``summary()``: a sentence.
+    ``report()``: ``no rule broken``, or the breaches with times, shards and details, a line each.
 
 Rules (``Breach.rule``)
     api-version, query, identify-shape, invalid-shard, sharding-required, invalid-intents, disallowed-intents,
@@ -103,6 +104,7 @@ from .records import (
     Sent,
     Wasted,
 )
+from .report import report, summary
 from .rest.server import Rest, RestResource
 from .world.traffic import Traffic
 from .world.world import World
@@ -278,11 +280,11 @@ class Simulator(Controls):
 
     def summary(self) -> str:
         """What happened, in one line."""
-        totals = self.hub.journal.totals
-        parts = [f"{len(self.hub.sessions)} sessions live"]
-        for kind in ("connections", "identifies", "resumes", "wasted", "requests", "breaches"):
-            parts.append(f"{totals.get(kind, 0)} {'sessions wasted' if kind == 'wasted' else kind}")
-        return ", ".join([*parts, f"{self.hub.sent} events sent"])
+        return summary(self.hub.journal, live=len(self.hub.sessions), sent=self.hub.sent)
+
+    def report(self) -> str:
+        """``no rule broken``, or the breaches line by line, grouped when they are many."""
+        return report(self.hub.journal)
 
 
 def at_address(endpoint: str, address: str, port: int) -> str:

@@ -72,7 +72,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_endpoint(self) -> None:
         """An endpoint of one's own takes the place of the port."""
-        self.assertEqual(parse("--endpoint", "tcp:1:interface=::1").listen_at(), "tcp:1:interface=::1")
+        self.assertEqual(parse("--endpoint", r"tcp:1:interface=\:\:1").listen_at(), r"tcp:1:interface=\:\:1")
 
     def test_unusable(self) -> None:
         """What can't be used is refused in a sentence."""
@@ -125,7 +125,7 @@ class RefusedTests(TestCase):
     """A port that is taken."""
 
     async def test_taken(self) -> None:
-        """It is said in a line."""
+        """It is said in a line, with the remedy, and the exit code is 1."""
         first = SimulatorService(the_reactor(), SimulatorOptions(), "tcp:0:interface=127.0.0.1")
         await first.simulator.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(first.simulator.stop()))
@@ -145,8 +145,12 @@ class RefusedTests(TestCase):
 
         reactor = Reactor()
         endpoint = f"tcp:{first.simulator.port}:interface=127.0.0.1"
-        second = SimulatorService(reactor, SimulatorOptions(), endpoint)
+        codes: list[int] = []
+        second = SimulatorService(reactor, SimulatorOptions(), endpoint, exit_with=codes.append)
         second.startService()
         await second.stopService()
         self.assertTrue(reactor.stopped)
-        self.assertTrue(log.starting("the simulator can't listen at"))
+        self.assertEqual(codes, [1])
+        (line,) = log.starting("the simulator stops")
+        self.assertIn(f"127.0.0.1:{first.simulator.port}", line)
+        self.assertIn("choose another --port", line)
