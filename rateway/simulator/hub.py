@@ -20,7 +20,9 @@ from .gateway.rules import Allowance, Asked, KeyedWindow
 from .gateway.sessions import WIRE_ORDER, GatewaySession, Sessions
 from .options import SimulatorOptions
 from .records import Breach, Clock, Journal, Sent, Wasted
-from .world.payloads import Json
+from .world.deeds import Deeds
+from .world.messages import guild_of
+from .world.payloads import EPOCH, Json
 from .world.world import BOT_ID, World
 
 if TYPE_CHECKING:
@@ -46,18 +48,25 @@ class Addresses:
 class Hub:
     """The shared state of one simulated Discord.
 
+    :ivar clock: of connections: heartbeats, delays, and the limits that a client counts in its own seconds.
+    :ivar world_clock: of the world: timestamps, traffic, and the age of sessions; usually the same.
+    :ivar deeds: what may be done in the world.
     :ivar token_dead: the daily allowance was exceeded, and the token reset: nobody gets in any more.
     :ivar transports: of HTTP clients: they keep them open for their next request.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: Clock, options: SimulatorOptions) -> None:
+    def __init__(self, clock: Clock, options: SimulatorOptions, world_clock: Clock | None = None) -> None:
         self.clock = clock
+        self.world_clock = world_clock or clock
         self.options = options
         self.journal = Journal(clock, options.journal_limit)
         self.script = Script()
         self.world = World(options)
+        self.deeds = Deeds(self)
+        # A virtual clock starts at 0: the world's time starts at its beginning then.
+        self._world_offset = EPOCH if self.world_clock.seconds() < EPOCH else 0.0
         self.addresses = Addresses()
         self.connections: dict[int, Connection] = {}
         self.sessions = Sessions(options.replay_limit, options.replay_age)
@@ -80,6 +89,10 @@ class Hub:
 
     def now(self) -> float:
         return self.clock.seconds()
+
+    def world_time(self) -> float:
+        """Seconds since 1970, as the world's clock has it."""
+        return self.world_clock.seconds() + self._world_offset
 
     def breach(self, rule: str, shard: int | None, detail: str) -> None:
         """The client broke a rule."""
@@ -143,6 +156,13 @@ class Hub:
                 else:
                     bare = bare or encode(_without_content(d))
                     self.deliver(session, name, bare)
+
+    def tell(self, name: str, d: Json) -> None:
+        """An event of the world, routed by the guild that it bears; nothing is heard of a guild in outage."""
+        guild_id = guild_of(d)
+        guild = None if guild_id is None else self.world.guilds.get(guild_id)
+        if guild is None or not guild.unavailable:
+            self.emit(guild_id, name, d)
 
     # --- guilds
 

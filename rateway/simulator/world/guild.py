@@ -9,7 +9,8 @@ from attrs import Factory, define
 
 from rateway.model.intents import Intent
 
-from .payloads import EPOCH, Json, iso
+from .payloads import EPOCH, OBFUSCATED, Json, iso
+from .places import History, Place
 
 _HUGE = 75_000
 """Above this many members GUILD_CREATE lists the bot and who is in voice only."""
@@ -82,6 +83,7 @@ class Guild:
     sounds: dict[int, Json] = Factory(dict)
     recent: deque[Json] = Factory(lambda: deque(maxlen=50))
     reactions: deque[Json] = Factory(lambda: deque(maxlen=50))
+    histories: dict[int, History] = Factory(dict)
     _people: list[int] = Factory(list)
     _places: dict[int, int] = Factory(dict)
 
@@ -108,6 +110,13 @@ class Guild:
     def somebody(self, random: Random) -> int | None:
         """A member other than the bot; None when there is none."""
         return random.choice(self._people) if self._people else None
+
+    def place(self, id: int) -> Place | None:
+        """A channel or thread that may hold messages, and that the bot may see."""
+        channel = self.channels.get(id) or self.threads.get(id)
+        if channel is None or channel["flags"] & OBFUSCATED:
+            return None
+        return Place(id, self, channel, self.histories.setdefault(id, History()))
 
     def text_channels(self) -> list[int]:
         """Channels with messages that the bot may see."""

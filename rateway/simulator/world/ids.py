@@ -22,6 +22,11 @@ def user_id(index: int) -> int:
     return (_USERS_MS + index * 997) << 22 | 1
 
 
+def direct_id(user: int) -> int:
+    """The id of the bot's direct channel with a user."""
+    return user | 1 << 12
+
+
 @define
 class Ids:
     """Gives out ids, each higher than the one before."""

@@ -176,6 +176,17 @@ def hidden_channel(id: int, guild_id: int, position: int) -> Json:
     }
 
 
+def direct_channel(id: int, recipient: Json) -> Json:
+    return {
+        "id": str(id),
+        "type": 1,
+        "last_message_id": None,
+        "last_pin_timestamp": None,
+        "recipients": [recipient],
+        "flags": 0,
+    }
+
+
 def thread(id: int, guild_id: int, parent: int, owner: str, name: str, at: float) -> Json:
     return {
         "id": str(id),

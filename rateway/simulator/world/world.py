@@ -9,8 +9,9 @@ from rateway.model.snowflake import shard_of
 from ..options import SimulatorOptions
 from . import payloads
 from .guild import Guild, guild_fields
-from .ids import Ids, guild_id, user_id
+from .ids import Ids, direct_id, guild_id, user_id
 from .payloads import EPOCH, Json
+from .places import History, Place
 
 BOT_ID = 900_000_000_000_000_001
 _ADJECTIVES = ("amber", "bold", "calm", "deft", "eager", "fond", "glad", "humble", "ideal", "jolly", "keen", "lucid")
@@ -37,6 +38,8 @@ class World:
         self.bot = payloads.user(BOT_ID, "rateway-bot", bot=True)
         self.users: dict[int, Json] = {BOT_ID: self.bot}
         self.guilds: dict[int, Guild] = {}
+        self.directs: dict[int, Place] = {}
+        self._homes: dict[int, Guild] = {}
         self._mean = options.members
         self._made = 0
         pool = max(options.members, int(options.guilds * options.members * 0.7))
@@ -60,6 +63,30 @@ class World:
     def anybody(self) -> int:
         """Somebody who was there from the beginning; the bot in a world without people."""
         return self.random.choice(self._pool) if self._pool else BOT_ID
+
+    @property
+    def bot_id(self) -> int:
+        return BOT_ID
+
+    def place(self, id: int) -> Place | None:
+        """A channel that may hold messages, by its id: of a guild, a thread, or a direct one."""
+        direct = self.directs.get(id)
+        if direct is not None:
+            return direct
+        guild = self._homes.get(id)
+        if guild is None or guild.id not in self.guilds or guild.place(id) is None:
+            guild = next((guild for guild in self.guilds.values() if guild.place(id) is not None), None)
+            if guild is None:
+                return None
+            self._homes[id] = guild
+        return guild.place(id)
+
+    def direct_with(self, user: int) -> Place:
+        """The bot's direct channel with a user: always the same."""
+        id = direct_id(user)
+        if id not in self.directs:
+            self.directs[id] = Place(id, None, payloads.direct_channel(id, self.users[user]), History())
+        return self.directs[id]
 
     def guilds_of(self, shard: int, total: int) -> list[Guild]:
         """The guilds a shard owns, in order of their ids."""
