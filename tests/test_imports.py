@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "rateway"
 
 LAYERS = (
-    ("gateway", "store", "config"),
+    ("gateway", "store", "spool", "config"),
     ("http", "amqp", "shard"),
     ("cluster",),
     ("process",),
@@ -54,6 +54,7 @@ PURE = (
     "amqp/topology.py",
     "amqp/codec.py",
     "store/updates/",
+    "spool/record.py",
 )
 IMPURE = {
     "twisted",
