@@ -5,9 +5,23 @@ An AMP value ends at 65,535 bytes; the configuration and a cluster's status fit,
 
 from __future__ import annotations
 
-from twisted.protocols.amp import Boolean, Command, Float, Integer, ListOf, String, Unicode
+from twisted.protocols import amp
+from twisted.protocols.amp import Boolean, Float, Integer, ListOf, String, Unicode
 
-from rateway.errors import RequestRefused, Unavailable
+from rateway.errors import RatewayError, RequestRefused, Unavailable
+
+FAULT_CODE = b"FAULT"
+
+
+class Fault(RatewayError):
+    """The other process met a fault of rateway's own in answering, and goes on; its log has the traceback."""
+
+
+class Command(amp.Command):
+    """What all commands have in common: the answer to one whose responder raises what nobody foresaw."""
+
+    errors = {Fault: FAULT_CODE}
+
 
 # Parent to child.
 

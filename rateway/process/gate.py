@@ -20,7 +20,7 @@ from rateway.errors import Unavailable
 from rateway.gateway.identify import IdentifyQueue, Limits
 from rateway.interfaces import IIdentifyGate
 
-from .commands import AcquirePermit, PermitReturned, PermitSettled, PermitUsed, WithdrawPermit
+from .commands import AcquirePermit, Fault, PermitReturned, PermitSettled, PermitUsed, WithdrawPermit
 from .link import Link
 from .wording import duration
 
@@ -70,9 +70,16 @@ class RemoteGate:
         # granted, takes the permit back by itself.
 
     def _refused(self, failure: Failure, shard_id: int, permit: Deferred[None]) -> None:
-        """Withdrawn, or the link closed: then the process is about to end, and the shard waits till then."""
-        failure.trap(Exception)
-        if self._waiting.get(shard_id) is permit and not self._link.open:
+        """Withdrawn, or the link closed: then the process is about to end, and the shard waits till then.
+
+        After a fault of the parent's the shard asks again, once it has waited.
+        """
+        if self._waiting.get(shard_id) is not permit:
+            return
+        if failure.check(Fault):
+            del self._waiting[shard_id]
+            permit.errback(failure)
+        elif not self._link.open:
             del self._waiting[shard_id]
 
     def _withdraw(self, shard_id: int) -> None:

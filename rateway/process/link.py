@@ -14,9 +14,11 @@ from twisted.internet.interfaces import IAddress, IProcessTransport, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import Logger
-from twisted.protocols.amp import AMP, Command, CommandLocator
+from twisted.protocols.amp import AMP, ASK, COMMAND, AmpBox, Command, CommandLocator, RemoteAmpError
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from .commands import FAULT_CODE
 
 TO_CHILD = 3
 FROM_CHILD = 4
@@ -44,6 +46,20 @@ class Link(AMP):
         # One of its two pipes may close before the other is read to its end.
         if self.open:
             super().dataReceived(data)
+
+    def dispatchCommand(self, box: AmpBox) -> Deferred[Any]:
+        """Answer a command. What a responder raises and no command declares would end the link: it ends here."""
+        answering: Deferred[Any] = super().dispatchCommand(box)
+        return answering.addErrback(self._not_answered, box)
+
+    def _not_answered(self, failure: Failure, box: AmpBox) -> AmpBox | Failure:
+        command = box[COMMAND].decode("utf-8", "replace")
+        if failure.check(RemoteAmpError) is None:
+            self._log.failure("answering {command} over the link", failure, command=command)
+            told = f"{command} met a fault of rateway's own ({type(failure.value).__name__})"
+            failure = Failure(RemoteAmpError(FAULT_CODE, told, False, local=failure))
+        # Where no answer is wanted nobody can be told.
+        return failure if ASK in box else AmpBox()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.closed.called:

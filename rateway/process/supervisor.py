@@ -198,7 +198,7 @@ class Supervisor:
         self._gone = gone
         try:
             await life.link.ask(commands.Stop, final=final)
-        except (ConnectionClosed, RemoteAmpError) as error:
+        except (ConnectionClosed, RemoteAmpError, commands.Fault) as error:
             self._log.debug("{name} did not answer to being stopped: {error}", name=self.name, error=str(error))
         life.link.close()
         await gone
@@ -231,6 +231,9 @@ class Supervisor:
                 answer = await self._life.link.ask(commands.Status, cluster=cluster.number)
             except (ConnectionClosed, RemoteAmpError):
                 break
+            except commands.Fault as error:
+                self._log.warn("{name} tells no status: {error}", name=self.name, error=str(error))
+                continue
             told.append(ujson.loads(answer["status"]))
         return told
 
@@ -242,9 +245,13 @@ class Supervisor:
         await life.link.ask(commands.RunClusters, clusters=[cluster.number for cluster in self.clusters])
 
     def _mute(self, failure: Failure, life: Life) -> None:
-        """It doesn't take its orders: if it isn't dead already, it is of no use."""
-        if not failure.check(ConnectionClosed):
-            self._log.error("{name} can't be instructed: {error}", name=self.name, error=failure.getErrorMessage())
+        """It doesn't take its orders: if it isn't dead already, it ends what it runs, and is started anew."""
+        if failure.check(ConnectionClosed):
+            return
+        self._log.error("{name} can't be instructed: {error}", name=self.name, error=failure.getErrorMessage())
+        if failure.check(commands.Fault):
+            life.link.close()
+        else:
             life.kill()
 
     def _link_closed(self, life: Life) -> None:

@@ -71,6 +71,7 @@ class FakeChild(CommandLocator):
         self.heard: list[tuple[str, Any]] = []
         self.answer_stop: Deferred[dict[str, object]] | None = None
         self.fail_at_configure = False
+        self.fail_at_status = 0
 
     @commands.Configure.responder
     def configure(self, config: bytes, gateway_url: str, total: int) -> dict[str, object]:
@@ -86,6 +87,8 @@ class FakeChild(CommandLocator):
 
     @commands.Status.responder
     def status(self, cluster: int) -> dict[str, object]:
+        if cluster == self.fail_at_status:
+            raise ZeroDivisionError("a bug")
         return {"status": b'{"cluster":%d}' % cluster}
 
     @commands.SendCommand.responder

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from rateway.gateway.identify import SPACING, Limits
 from rateway.interfaces import IIdentifyGate
+from rateway.process.commands import Fault
 from rateway.process.gate import FleetGate, RemoteGate
 from rateway.process.link import Link
 from rateway.process.supervisor import ChildEnd
@@ -316,8 +317,11 @@ class RemoteGateTests(SynchronousTestCase):
         self.remote.used(0)
 
     def test_another_childs_shard_is_not_granted(self) -> None:
-        """A child that asks for what isn't its own is broken: its link is dropped."""
-        self.remote.acquire(9)
+        """The shard is told that it failed, to ask again later; the link goes on for all others."""
+        refused = self.remote.acquire(9)
         self.pump.flush()
-        self.successResultOf(self.inside.closed)
+        self.failureResultOf(refused, Fault)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        granted = self.remote.acquire(0)
+        self.pump.flush()
+        self.successResultOf(granted)

@@ -42,6 +42,20 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(answer, {"status": b'{"cluster":7}'})
         self.assertEqual(self.child.heard, [("run", list(range(1, 2000))), ("stop", True)])
 
+    def test_a_responder_that_fails(self) -> None:
+        """It is logged, told as a fault, and the link goes on; so it is with a command that nobody answers."""
+        self.child.fail_at_status = 7
+        faults: list[str] = []
+        asked = self.outside.ask(commands.Status, cluster=7)
+        asked.addErrback(lambda failure: faults.append(str(failure.trap(commands.Fault) and failure.value)))
+        self.inside.tell(commands.PermitUsed, shard=1)
+        self.pump.flush()
+        self.assertEqual(faults, ["Status met a fault of rateway's own (ZeroDivisionError)"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        again = self.outside.ask(commands.Status, cluster=8)
+        self.pump.flush()
+        self.assertEqual(self.successResultOf(again), {"status": b'{"cluster":8}'})
+
     def test_both_ends_learn_of_the_close(self) -> None:
         """And what was asked fails."""
         self.child.answer_stop = None

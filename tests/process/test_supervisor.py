@@ -195,8 +195,8 @@ class SupervisorTests(SynchronousTestCase):
         self.clock.advance(1.0)
         self.assertEqual(len(self.spawner.processes), 2)
 
-    def test_a_child_that_doesnt_take_its_orders_is_killed(self) -> None:
-        """It is of no use; the next may be better."""
+    def test_a_child_that_doesnt_take_its_orders_is_ended(self) -> None:
+        """In order, by closing its link, for some of its clusters may run; the next may be better."""
 
         def broken(child: FakeChild) -> None:
             child.fail_at_configure = True
@@ -205,8 +205,41 @@ class SupervisorTests(SynchronousTestCase):
         self.start()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertFalse(self.spawner.processes[0].alive)
+        self.assertEqual(self.spawner.processes[0].signals, [])
         self.clock.advance(1.0)
         self.assertEqual(len(self.spawner.processes), 2)
+
+    def test_a_fault_in_answering_costs_neither_link_nor_child(self) -> None:
+        """It is logged with its traceback; another child's shard is no reason to end this one."""
+        self.start()
+        link = self.spawner.processes[0].link
+        for command in (commands.PermitUsed, commands.PermitSettled, commands.PermitReturned, commands.WithdrawPermit):
+            link.tell(command, shard=0)
+        asked = link.ask(commands.AcquirePermit, shard=0)
+        faults: list[str] = []
+        asked.addErrback(lambda failure: faults.append(str(failure.trap(commands.Fault) and failure.value)))
+        self.spawner.flush()
+        self.assertEqual(faults, ["AcquirePermit met a fault of rateway's own (ValueError)"])
+        logged = self.flushLoggedErrors(ValueError)
+        self.assertEqual([str(failure.value) for failure in logged], ["shard 0 is another child's"] * 5)
+        asked = link.ask(commands.AcquirePermit, shard=2)
+        self.spawner.flush()
+        self.successResultOf(asked)
+
+    def test_a_status_that_cannot_be_told(self) -> None:
+        """Leaves that cluster out, and the child alive."""
+
+        def broken(child: FakeChild) -> None:
+            child.fail_at_status = 2
+
+        self.spawner.prepare = broken
+        self.start()
+        asked = Deferred.fromCoroutine(self.supervisor.status())
+        for _ in range(3):
+            self.spawner.flush()
+        self.assertEqual(self.successResultOf(asked), [{"cluster": 3}])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(self.spawner.processes[0].alive)
 
     def test_status(self) -> None:
         """Of each cluster, as far as the child lives."""
