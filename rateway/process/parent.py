@@ -33,6 +33,8 @@ KILL_AFTER = 9.0
 """Seconds an orderly stop may take; service managers and containers often give ten."""
 EXPECT_SECONDS = 10.0
 """How long the first groups of shards may take to ask for their permits before later ones go first."""
+REFRESH_AGAIN = 60.0
+"""Seconds until the allowance is looked at again where that failed."""
 REFRESH_AT_MOST = 3600.0
 """Seconds between two looks at the allowance, if it isn't filled again before."""
 
@@ -205,7 +207,7 @@ class Parent(Service):
     def _refresh(self) -> None:
         self._refreshing = None
         asking = Deferred.fromCoroutine(self._look_again())
-        asking.addErrback(self._failed)
+        asking.addErrback(self._not_refreshed)
 
     async def _look_again(self) -> None:
         """The allowance may have been filled again, and the gateway may have moved."""
@@ -213,14 +215,25 @@ class Parent(Service):
             bot = await self._client.gateway_bot(attempts=4)
         except Unavailable as error:
             self._log.debug("looking at the allowance: {error}", error=str(error))
-            if self.running:
-                self._refreshing = self._reactor.callLater(60.0, self._refresh)
+            self._refresh_soon()
             return
         if not self.running or self._gate is None or self._orders is None:
             return
         self._gate.refresh(_limits(bot.limit))
         self._orders = Orders(self._orders.config, bot.url, self._orders.total)
         self._refresh_in(bot.limit)
+
+    def _not_refreshed(self, failure: Failure) -> None:
+        """The fleet runs on with the numbers it has, unless the token is refused."""
+        if failure.check(FatalError):
+            self._failed(failure)
+            return
+        self._log.failure("looking at the allowance", failure)
+        self._refresh_soon()
+
+    def _refresh_soon(self) -> None:
+        if self.running and self._refreshing is None:
+            self._refreshing = self._reactor.callLater(REFRESH_AGAIN, self._refresh)
 
     async def _stop(self) -> None:
         if self._beginning is not None:

@@ -190,6 +190,20 @@ class ParentTests(SynchronousTestCase):
         self.spawner.flush()
         self.assertEqual(self.spawner.children[1].heard[0][1][1], "wss://new")
 
+    def test_a_fault_in_looking_at_the_allowance_ends_nothing(self) -> None:
+        """It is logged, and looked at again in a minute; only a refused token ends the fleet."""
+        first = GatewayBot("wss://g", 1, SessionStartLimit(1000, 1000, 10.0, 1))
+        client = Client(first, ZeroDivisionError("bug"), first, FatalError("set DISCORD_TOKEN"))
+        self.run_(client)
+        self.clock.advance(11.0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((self.fatal.sentences, client.asked), ([], 2))
+        self.assertTrue(self.spawner.processes[0].alive)
+        self.clock.advance(60.0)
+        self.assertEqual((self.fatal.sentences, client.asked), ([], 3))
+        self.clock.advance(11.0)
+        self.assertEqual((self.fatal.sentences, client.asked), (["set DISCORD_TOKEN"], 4))
+
     def test_an_orderly_stop(self) -> None:
         """All children at the same time, then the rest; nothing is left."""
         client = Client(GatewayBot("wss://g", 4, LIMIT))
