@@ -41,6 +41,7 @@ class Connected:
     """One WebSocket, from its opening to its end.
 
     :ivar host: the address the client connected to.
+    :ivar interval: the heartbeat interval announced by HELLO, in seconds; ``greeted_at`` says when.
     :ivar client_code: what the client closed with, if it did.
     :ivar server_code: what the simulator closed with, if it did.
     """
@@ -54,6 +55,8 @@ class Connected:
     client_code: int | None = None
     server_code: int | None = None
     lost_at: float | None = None
+    interval: float | None = None
+    greeted_at: float | None = None
 
 
 @frozen
@@ -86,7 +89,10 @@ class Identify:
 
 @frozen
 class Resume:
-    """A RESUME. ``answer``: ``resumed``, ``invalid``, ``silence``, or the close code as text."""
+    """A RESUME. ``answer``: ``resumed``, ``invalid``, ``silence``, or the close code as text.
+
+    :ivar told: the last sequence that the session's former connection was sent.
+    """
 
     connection: int
     shard: int | None
@@ -97,6 +103,7 @@ class Resume:
     query: Mapping[str, str]
     answer: str
     replayed: int
+    told: int = 0
 
 
 @frozen

@@ -108,7 +108,8 @@ class Connection:
             return
         trace = ['["gateway-sim-1",{"micros":0.0}]']
         self.control(10, {"heartbeat_interval": round(self.interval * 1000), "_trace": trace})
-        self._last_beat = self.hub.now()
+        self._last_beat = self.record.greeted_at = self.hub.now()
+        self.record.interval = self.interval
         self._watch()
 
     def _watch(self) -> None:
@@ -158,6 +159,8 @@ class Connection:
         """The session goes on without this connection, kept for a RESUME."""
         session, self.session = self.session, None
         if session is not None and session.connection in (self, None):
+            if session.connection is self and self._frozen is None:
+                session.told = session.seq
             session.connection = None
             session.detached_at = self.hub.now()
 
@@ -217,6 +220,8 @@ class Connection:
         """Send nothing more (it waits); with ``deaf``, stop reading too."""
         if self._frozen is None:
             self._frozen = []
+            if self.session is not None:
+                self.session.told = self.session.seq
         self._deaf = deaf
         self.wire.read(not deaf)
 

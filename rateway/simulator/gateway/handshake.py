@@ -190,12 +190,11 @@ def _invalid(connection: Connection, id: str, seq: int, *, retry: bool) -> None:
 
 
 def _note(connection: Connection, id: str, seq: int, answer: str, replayed: int) -> None:
-    record, journal = connection.record, connection.hub.journal
-    journal.keep(
-        "resumes",
-        journal.resumes,
-        Resume(record.number, record.shard, id, seq, connection.hub.now(), record.host, record.query, answer, replayed),
-    )
+    record, hub = connection.record, connection.hub
+    session = hub.sessions.find(id, hub.now())
+    told = 0 if session is None else session.told if session.connection is None else session.seq
+    resumed = Resume(record.number, record.shard, id, seq, hub.now(), record.host, record.query, answer, replayed, told)
+    hub.journal.keep("resumes", hub.journal.resumes, resumed)
 
 
 def _attach(connection: Connection, session: GatewaySession, seq: int, missed: list[Kept]) -> None:
@@ -217,7 +216,7 @@ def _replay(connection: Connection, session: GatewaySession, seq: int, missed: l
         return
     for number, _, payload in missed[:_REPLAY_SLICE]:
         connection.send(payload)
-        seq = number
+        seq = session.told = number
     rest = missed[_REPLAY_SLICE:]
     if not rest:
         rest = session.missed(seq) or []

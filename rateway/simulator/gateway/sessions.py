@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import Factory, define, field
 
+from .packing import Packed
 from .rules import Asked
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 Kept: TypeAlias = tuple[int, float, bytes]
 """``(sequence, when, the whole payload)``."""
+
+Logged: TypeAlias = tuple[int, float, bytes, bytes | None]
+"""``(sequence, when, what comes before the sequence, what comes after it)``, or the whole payload and None.
+
+A packed event's parts are shared by all sessions that got it. Without objects in it, an entry costs the garbage collector
+nothing, however many there are.
+"""
 
 WIRE_ORDER = ("t", "s", "op", "d")
 """The order of the envelope's keys that Discord sends."""
@@ -35,17 +43,19 @@ class GatewaySession:
     :ivar seq: of the last dispatch.
     :ivar connection: where events go now; None while the client is away or being replayed to.
     :ivar detached_at: since when there is none.
+    :ivar told: the last sequence that was sent on the connection it had before.
     :ivar backfilling: the guilds that READY listed have not all been sent.
     """
 
     id: str = field(repr=False)
     asked: Asked
-    log: deque[Kept] = field(repr=False)
+    log: deque[Logged] = field(repr=False)
     replay_age: float
     seq: int = 0
     connection: Connection | None = field(default=None, repr=False)
     detached_at: float = 0.0
     backfilling: bool = False
+    told: int = 0
     _skipped: set[int] = Factory(set)
 
     @property
@@ -60,18 +70,33 @@ class GatewaySession:
         """Give the event the next sequence and put it in the buffer; the payload to send is returned."""
         self.seq += 1
         payload = envelope(name, self.seq, d, order)
-        log = self.log
-        while log and log[0][1] < now - self.replay_age:
-            log.popleft()
-        log.append((self.seq, now, payload))
+        self._forget(now)
+        self.log.append((self.seq, now, payload, None))
         return payload
+
+    def keep_packed(self, events: Sequence[Packed], now: float) -> int:
+        """Give the events the next sequences and put them in the buffer; the first sequence is returned."""
+        first = self.seq + 1
+        self.seq += len(events)
+        self._forget(now)
+        self.log.extend([(seq, now, event.head, event.tail) for seq, event in enumerate(events, first)])
+        return first
+
+    def _forget(self, now: float) -> None:
+        log, oldest = self.log, now - self.replay_age
+        while log and log[0][1] < oldest:
+            log.popleft()
 
     def missed(self, seq: int) -> list[Kept] | None:
         """What was sent after ``seq``; None when the buffer no longer reaches back that far."""
         first = self.log[0][0] if self.log else self.seq + 1
         if any(number not in self._skipped for number in range(seq + 1, first)):
             return None
-        return [entry for entry in self.log if entry[0] > seq]
+        return [
+            (number, when, head if tail is None else b"%b%d%b" % (head, number, tail))
+            for number, when, head, tail in self.log
+            if number > seq
+        ]
 
     def skip(self, count: int) -> None:
         """Leave out sequences, as Discord sometimes does."""
