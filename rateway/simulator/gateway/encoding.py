@@ -1,5 +1,7 @@
 """How payloads become WebSocket messages: the three transports, and their faults.
 
+Each transport takes ordinary payloads (``encode``) and packed events (``splice``), in any order.
+
 Sources: Discord's docs, "Gateway: Encoding and Compression", "Zlib-stream", "Zstd-stream".
 """
 
@@ -10,11 +12,11 @@ from typing import TypeAlias
 
 import zstandard
 
+from .packing import ZLIB_LEVEL, ZSTD_FRAME_HEADER, Packed, zstd_blocks, zstd_compressor
+
 Message: TypeAlias = tuple[bytes, bool]
 """``(bytes, binary?)`` of one WebSocket message."""
 
-_WINDOW_LOG = 18
-_LEVEL = 3
 _GARBAGE = b"\xde\xad\xbe\xef" * 16
 _LARGE = 2048
 """Payload compression is used from this many bytes on."""
@@ -40,41 +42,70 @@ class PlainEncoder:
             return [(zlib.compress(payload), True)]
         return [(payload, False)]
 
+    def splice(self, event: Packed, seq: int) -> Message:
+        (message,) = self.encode(event.payload(seq))
+        return message
+
     def garbage(self) -> list[Message]:
         """What can't be read by any means."""
         return [(b'{"t":"MESSAGE_CREATE","s":', False)]
 
 
 class ZlibEncoder:
-    """``zlib-stream``: one endless stream per connection, flushed after each payload."""
+    """``zlib-stream``: one endless stream per connection, flushed after each payload.
+
+    The client's window holds what was spliced in, the compressor's doesn't. A full flush before it keeps what the
+    compressor writes afterwards from pointing back across it.
+    """
 
     payload_compression = False
 
     def __init__(self) -> None:
-        self._stream = zlib.compressobj(_LEVEL)
+        self._stream = zlib.compressobj(ZLIB_LEVEL)
+        self._remembers = True
 
     def encode(self, payload: bytes, pieces: int = 1) -> list[Message]:
+        self._remembers = True
         data = self._stream.compress(payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         return [(data, True)] if pieces < 2 else [(piece, True) for piece in cut(data, pieces)]
+
+    def splice(self, event: Packed, seq: int) -> Message:
+        data = event.in_deflate(seq)
+        if self._remembers:
+            self._remembers = False
+            data = self._stream.flush(zlib.Z_FULL_FLUSH) + data
+        return data, True
 
     def garbage(self) -> list[Message]:
         return [(_GARBAGE + b"\x00\x00\xff\xff", True)]
 
 
 class ZstdEncoder:
-    """``zstd-stream``: one frame per connection that never ends, a block flushed after each payload."""
+    """``zstd-stream``: one frame per connection that never ends, a block flushed after each payload.
+
+    zstd knows no full flush: its compressor can't be told to forget. From the first packed event on, ordinary payloads
+    become blocks that stand alone too.
+    """
 
     payload_compression = False
 
     def __init__(self) -> None:
-        parameters = zstandard.ZstdCompressionParameters.from_level(
-            1, window_log=_WINDOW_LOG, write_checksum=False, write_content_size=False
-        )
-        self._stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+        self._stream: zstandard.ZstdCompressionObj | None = zstd_compressor(1).compressobj()
+        self._begun = False
 
     def encode(self, payload: bytes, pieces: int = 1) -> list[Message]:
-        data = self._stream.compress(payload) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-        return [(data, True)]
+        if self._stream is None:
+            return [(zstd_blocks(payload), True)]
+        self._begun = True
+        return [(self._stream.compress(payload) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK), True)]
+
+    def splice(self, event: Packed, seq: int) -> Message:
+        data = event.in_zstd(seq)
+        if self._stream is not None:
+            self._stream = None
+            if not self._begun:
+                data = ZSTD_FRAME_HEADER + data
+        return data, True
 
     def garbage(self) -> list[Message]:
         return [(_GARBAGE, True)]
