@@ -14,7 +14,8 @@ In a test::
 
 Addresses and time
     ``Simulator(reactor, options=SimulatorOptions())``; ``await start(endpoint="tcp:0:interface=127.0.0.1")``;
-    ``await stop()``; ``api_url``, ``gateway_url``, ``resume_url``, ``port``, ``host``, ``resume_host``, ``options``.
+    ``await stop()``; ``await renew(options=None)``: everything anew at the same addresses; ``api_url``,
+    ``gateway_url``, ``resume_url``, ``port``, ``host``, ``resume_host``, ``options``.
     An ``ssl:`` endpoint makes the addresses ``https`` and ``wss``; set the options ``host`` and ``resume_host`` to
     the names in the certificate then. ``await close_resume_host()`` makes the resume host refuse TCP,
     ``await open_resume_host()`` listens again.
@@ -128,26 +129,27 @@ class Simulator(Controls):
 
     def __init__(self, reactor: Any, options: SimulatorOptions | None = None) -> None:
         self.options = options or SimulatorOptions()
-        self.hub = Hub(reactor, self.options)
-        self.rest = Rest(self.hub)
-        self.traffic = Traffic(self.hub)
         self.host = self.resume_host = ""
         self.port = 0
         self._reactor = reactor
         self._endpoint = ""
-        self._site = self._build_site()
+        self._site = _QuietSite(self._build(), timeout=None)
+        self._site.noisy = False
+        self._site.displayTracebacks = False
         self._main_port: IListeningPort | None = None
         self._resume_port: IListeningPort | None = None
         self._tls = False
+        self._separate_resume_host = False
 
-    def _build_site(self) -> Site:
+    def _build(self) -> Resource:
+        """Everything that :meth:`renew` makes anew."""
+        self.hub = Hub(self._reactor, self.options)
+        self.rest = Rest(self.hub)
+        self.traffic = Traffic(self.hub)
         root, gateway = Resource(), GatewayResource(self.hub)
         root.putChild(b"", gateway)
         root.putChild(b"api", RestResource(self.rest))
-        site = _QuietSite(root, timeout=None)
-        site.noisy = False
-        site.displayTracebacks = False
-        return site
+        return root
 
     # --- life
 
@@ -163,14 +165,35 @@ class Simulator(Controls):
         if self._is_address(self.resume_host) and self.resume_host != self.host and address.host != "0.0.0.0":  # noqa: S104
             try:
                 await self.open_resume_host()
+                self._separate_resume_host = True
             except CannotListenError as error:
                 self._log.warn("sessions are resumed on the main address: {error}", error=error)
                 self.resume_host = self.host
+        self._log.info("a simulated Discord listens: DISCORD_API_URL={url}", url=self.api_url)
+        self._begin()
+
+    def _begin(self) -> None:
         self.hub.addresses.gateway = self.gateway_url
         self.hub.addresses.resume = self.resume_url
-        self._log.info("a simulated Discord listens: DISCORD_API_URL={url}", url=self.api_url)
         if self.options.rate:
             self.traffic.start(self.options.rate)
+
+    async def renew(self, options: SimulatorOptions | None = None) -> None:
+        """Begin anew at the same addresses: another world, no connections, no sessions, nothing recorded or scripted.
+
+        :param options: from now on; ``host`` and ``resume_host`` stay what they were at the start.
+        """
+        self.traffic.stop()
+        hub = self.hub
+        for connection in tuple(hub.connections.values()):
+            connection.drop("rst")
+        await self.until(lambda: not hub.connections, 5.0, "all connections ended")
+        hub.cancel_calls()
+        self.options = options or self.options
+        self._site.resource = self._build()
+        if self._separate_resume_host:
+            await self.open_resume_host()
+        self._begin()
 
     @staticmethod
     def _is_address(host: str) -> bool:
