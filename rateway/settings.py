@@ -13,6 +13,9 @@ from . import values
 from .model.kinds import KINDS
 from .presence import presence
 
+MOST_SHARDS = 100_000
+MOST_PER_CLUSTER = 10_000
+
 
 @frozen
 class Setting:
@@ -36,9 +39,9 @@ SETTINGS = (
     Setting("DISCORD_TOKEN", "token", "token", values.token, "the token of the bot's page in the developer portal"),
     Setting("INTENTS", "intents", "intents", values.intents, "a number, or names like GUILDS,GUILD_MESSAGES"),
     Setting("AMQP_URI", "amqp", "amqp_uri", values.broker_uri, "like amqp://user:password@host:5672/vhost"),
-    Setting("SHARDS_PER_CLUSTER", "shards.per_cluster", "shards_per_cluster", values.whole(1, 10_000)),
+    Setting("SHARDS_PER_CLUSTER", "shards.per_cluster", "shards_per_cluster", values.whole(1, MOST_PER_CLUSTER)),
     Setting("EXTRA_SHARDS", "shards.extra", "extra_shards", values.whole(0, 10_000)),
-    Setting("TOTAL_SHARDS", "shards.total", "total_shards", values.whole(1, 100_000)),
+    Setting("TOTAL_SHARDS", "shards.total", "total_shards", values.whole(1, MOST_SHARDS)),
     Setting("SHARDS_MULTIPLE", "shards.multiple", "shards_multiple", values.whole(1, 10_000)),
     Setting("CACHE_ENABLED", "cache_enabled", "cache_enabled", values.flag),
     Setting("MESSAGE_CACHE_SIZE", "message_cache_size", "message_cache_size", values.whole(0, 100_000)),

@@ -1,12 +1,15 @@
 """The AMP contract between parent and child: one direction per section, and nothing else.
 
-An AMP value ends at 65,535 bytes; the configuration and a cluster's status fit, entities never travel here.
+An AMP value ends at 65,535 bytes: numbers of clusters and shards travel as runs, so that the largest plan fits; the
+configuration and a cluster's status fit, entities never travel here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted.protocols import amp
-from twisted.protocols.amp import Boolean, Float, Integer, ListOf, String, Unicode
+from twisted.protocols.amp import Boolean, Float, Integer, String, Unicode
 
 from rateway.errors import RatewayError, RequestRefused, Unavailable
 
@@ -23,6 +26,30 @@ class Command(amp.Command):
     errors = {Fault: FAULT_CODE}
 
 
+class Numbers(amp.Argument):
+    """Whole numbers from 0 on, in ascending order, as runs: ``0-8191,8193``.
+
+    The worst that a cluster of 10,000 shards can have is every third one missing: 3,334 runs, 40 kB at five digits and
+    54 kB at seven.
+    """
+
+    def toString(self, inObject: Iterable[int]) -> bytes:
+        runs: list[list[int]] = []
+        for number in inObject:
+            if runs and number == runs[-1][1] + 1:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number])
+        return b",".join(b"%d" % first if first == last else b"%d-%d" % (first, last) for first, last in runs)
+
+    def fromString(self, inString: bytes) -> list[int]:
+        numbers: list[int] = []
+        for run in filter(None, inString.split(b",")):
+            first, _, last = run.partition(b"-")
+            numbers += range(int(first), int(last or first) + 1)
+        return numbers
+
+
 # Parent to child.
 
 
@@ -35,7 +62,7 @@ class Configure(Command):
 class RunClusters(Command):
     """Run these clusters; answered when all of them are started."""
 
-    arguments = [(b"clusters", ListOf(Integer()))]
+    arguments = [(b"clusters", Numbers())]
 
 
 class Status(Command):
@@ -57,7 +84,7 @@ class Stop(Command):
 class ClusterStarted(Command):
     """A cluster's store is open and its service runs; these of its shards will try to resume before they identify."""
 
-    arguments = [(b"cluster", Integer()), (b"resumable", ListOf(Integer()))]
+    arguments = [(b"cluster", Integer()), (b"resumable", Numbers())]
     requiresAnswer = False
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import ITransport
+from twisted.protocols.amp import CommandLocator
 from twisted.python.failure import Failure
 from twisted.test.iosim import connectedServerAndClient
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,8 +14,22 @@ from zope.interface.verify import verifyObject
 
 from rateway.process import commands
 from rateway.process.link import Link, PipeTransport
+from rateway.settings import MOST_PER_CLUSTER, MOST_SHARDS
 
 from .fakes import FakeChild
+
+
+class Started(CommandLocator):
+    """A parent that hears of started clusters."""
+
+    def __init__(self, told: Callable[[list[int]], None]) -> None:
+        super().__init__()
+        self.told = told
+
+    @commands.ClusterStarted.responder
+    def cluster_started(self, cluster: int, resumable: list[int]) -> dict[str, object]:
+        self.told(resumable)
+        return {}
 
 
 class LinkTests(SynchronousTestCase):
@@ -55,6 +72,28 @@ class LinkTests(SynchronousTestCase):
         again = self.outside.ask(commands.Status, cluster=8)
         self.pump.flush()
         self.assertEqual(self.successResultOf(again), {"status": b'{"cluster":8}'})
+
+    def test_the_largest_plan_travels(self) -> None:
+        """As many clusters as TOTAL_SHARDS allows in one process; the largest cluster's sessions in any pattern."""
+        clusters = list(range(1, MOST_SHARDS + 1))
+        asked = self.outside.ask(commands.RunClusters, clusters=clusters)
+        self.pump.flush()
+        self.successResultOf(asked)
+        self.assertTrue(self.child.heard == [("run", clusters)])
+        last = MOST_SHARDS * 10
+        shards = range(last - MOST_PER_CLUSTER, last)
+        for resumable in (
+            list(shards),
+            list(shards[::2]),
+            [shard for shard in shards if shard % 3],
+            [shard for shard in shards if shard % 4],
+            [],
+        ):
+            told: list[list[int]] = []
+            child, _, pump = connectedServerAndClient(partial(Link, Started(told.append)), Link)
+            child.tell(commands.ClusterStarted, cluster=1, resumable=resumable)
+            pump.flush()
+            self.assertTrue(told == [resumable], f"{len(resumable)} shards")
 
     def test_both_ends_learn_of_the_close(self) -> None:
         """And what was asked fails."""
