@@ -33,6 +33,8 @@ class SimulatorOptions:
     :ivar resume_host: where sessions are resumed: another address of this machine, listened on too, or a name;
         empty: the same host.
     :ivar global_limit: REST requests a second, over all routes.
+    :ivar invalid_limit: answers with 401, 403 or 429 within ``invalid_window`` that get an address banned from REST
+        for ``ban_time``.
     :ivar record_events: keep every event sent, for assertions (``Simulator.events``).
     :ivar journal_limit: how many records of each kind are kept; 0 keeps all.
     """
@@ -62,5 +64,8 @@ class SimulatorOptions:
     host: str = ""
     resume_host: str = "127.0.0.2"
     global_limit: int = 50
+    invalid_limit: int = 10_000
+    invalid_window: float = 600.0
+    ban_time: float = 3600.0
     record_events: bool = False
     journal_limit: int = 0

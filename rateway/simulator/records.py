@@ -151,7 +151,11 @@ class Sent:
 
 @define
 class RestRequest:
-    """A REST request; ``status`` is 0 until it is answered."""
+    """A REST request; ``status`` is 0 until it is answered.
+
+    :ivar address: where it came from.
+    :ivar audit_log_reason: X-Audit-Log-Reason, decoded.
+    """
 
     method: str
     path: str
@@ -161,6 +165,8 @@ class RestRequest:
     body: bytes
     status: int = 0
     answered_at: float | None = None
+    address: str = ""
+    audit_log_reason: str | None = None
 
 
 @define(eq=False)
