@@ -16,6 +16,8 @@ from rateway.model.snowflake import shard_of
 
 from .gateway.behaviour import Script
 from .gateway.filters import lets_through, shows_content
+from .gateway.packing import Packed
+from .gateway.resumption import Resumption
 from .gateway.rules import Allowance, Asked, KeyedWindow
 from .gateway.sessions import WIRE_ORDER, GatewaySession, Sessions
 from .options import SimulatorOptions
@@ -33,6 +35,9 @@ _BACKFILL_SLICE = 20
 
 PAUSE = 1e-6
 """Seconds between two slices of a long piece of work: enough for what has come in meanwhile to be read."""
+
+_SECRET = 8
+"""Characters from which on a token is one that nobody may see."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -68,6 +73,7 @@ class Hub:
         # A virtual clock starts at 0: the world's time starts at its beginning then.
         self._world_offset = EPOCH if self.world_clock.seconds() < EPOCH else 0.0
         self.addresses = Addresses()
+        self.resumption = Resumption()
         self.connections: dict[int, Connection] = {}
         self.sessions = Sessions(options.replay_limit, options.replay_age)
         self.keys = KeyedWindow(options.identify_window)
@@ -96,7 +102,9 @@ class Hub:
 
     def breach(self, rule: str, shard: int | None, detail: str) -> None:
         """The client broke a rule."""
-        journal = self.journal
+        journal, token = self.journal, self.options.token
+        if len(token) >= _SECRET:
+            detail = detail.replace(token, "(the token)")
         journal.keep("breaches", journal.breaches, Breach(rule, shard, detail, self.now()))
         self._log.warn("breach of {rule} by shard {shard}: {detail}", rule=rule, shard=shard, detail=detail)
 
@@ -123,6 +131,8 @@ class Hub:
         """A new session; those of the same place that could have been resumed are wasted by it."""
         for old in self.sessions.at(asked.shard, asked.total, self.now()):
             if old.connection is None:
+                if self.resumption.is_wasted(old, asked, self.journal.resumes):
+                    self.breach("wasted-session", asked.shard, f"identified anew, though {old.seq} could be resumed")
                 self.waste(old, "identified anew")
         return self.sessions.start(self.world.token(), asked)
 
@@ -137,6 +147,23 @@ class Hub:
         if session.connection is not None:
             session.connection.send(payload)
 
+    def deliver_packed(self, session: GatewaySession, events: Sequence[Packed]) -> None:
+        """Give a session events of the load: as :meth:`deliver` does each of them, in one write."""
+        connection = session.connection
+        if connection is not None and not connection.takes_packed:
+            for event in events:
+                self.deliver(session, event.name, event.d)
+            return
+        first = session.keep_packed(events, self.now())
+        self.sent += len(events)
+        if self.options.record_events:
+            sent = [
+                Sent(session.shard, session.id, seq, event.name, event.d) for seq, event in enumerate(events, first)
+            ]
+            self.journal.events.extend(sent)
+        if connection is not None:
+            connection.send_packed(events, first)
+
     def emit(self, guild_id: int | None, name: str, d: Json) -> None:
         """An event of the world: to the sessions that own the guild and whose intents let it through.
 
@@ -150,11 +177,11 @@ class Hub:
                 intents = session.asked.intents
                 if not lets_through(intents, name, guild=guild_id is not None):
                     continue
-                if not _content_hidden(intents, guild_id, d):
+                if not content_hidden(intents, guild_id, d):
                     whole = whole or encode(d)
                     self.deliver(session, name, whole)
                 else:
-                    bare = bare or encode(_without_content(d))
+                    bare = bare or encode(without_content(d))
                     self.deliver(session, name, bare)
 
     def tell(self, name: str, d: Json) -> None:
@@ -221,13 +248,16 @@ class Hub:
             call.cancel()
 
 
-def _content_hidden(intents: int, guild_id: int | None, d: Json) -> bool:
-    """Without MESSAGE_CONTENT: all but the bot's own messages, those that mention it, and direct ones."""
+def content_hidden(intents: int, guild_id: int | None, d: Json) -> bool:
+    """Whether the session must not see what the message says.
+
+    Without MESSAGE_CONTENT: all but the bot's own messages, those that mention it, and direct ones.
+    """
     if "content" not in d or guild_id is None or shows_content(intents):
         return False
     bot = str(BOT_ID)
     return d["author"]["id"] != bot and all(user["id"] != bot for user in d["mentions"])
 
 
-def _without_content(d: Json) -> Json:
+def without_content(d: Json) -> Json:
     return {**d, "content": "", "embeds": [], "attachments": [], "components": []}

@@ -5,7 +5,7 @@ It knows no socket: a ``Wire`` carries its messages, the hub's clock tells it th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from ..records import ClientClose, Connected, Frame
 from . import commands, handshake
 from .behaviour import Behaviour, Drop
 from .encoding import Encoder, Message, PlainEncoder, make_encoder
+from .packing import Packed
 from .rules import PAYLOAD_LIMIT, SlidingLimit
 from .sessions import GatewaySession
 
@@ -53,6 +54,7 @@ class Connection:
 
     :ivar record: what the journal keeps of it.
     :ivar session: the session it identified or resumed, None before.
+    :ivar served: READY or RESUMED was sent on it; ``proven``: the client showed that it came.
     :ivar over: it has been closed or lost; nothing is sent any more.
     """
 
@@ -66,6 +68,8 @@ class Connection:
         self.encoder: Encoder = PlainEncoder()
         self.session: GatewaySession | None = None
         self.identified = False
+        self.served = False
+        self.proven = False
         self.over = False
         self.presences = SlidingLimit(*_PRESENCES)
         self.interval = behaviour.interval or hub.options.heartbeat_interval
@@ -73,6 +77,7 @@ class Connection:
         self._last_beat = hub.now()
         self._frozen: list[Message] | None = None
         self._deaf = False
+        self._hard = False
 
     @property
     def number(self) -> int:
@@ -153,11 +158,16 @@ class Connection:
             )
         self.hub.connections.pop(self.number, None)
         self.detach()
+        usual = self.behaviour == Behaviour() and self.record.server_code is None and not self._hard
+        self.hub.resumption.ended(self.record, self.hub.now(), served=self.served, usual=usual)
         self.hub.journal.happened()
 
     def detach(self) -> None:
         """The session goes on without this connection, kept for a RESUME."""
         session, self.session = self.session, None
+        if session is not None and not self.proven:
+            if self._hard or self._frozen is not None or self.behaviour != Behaviour():
+                self.hub.resumption.doubt(session)
         if session is not None and session.connection in (self, None):
             if session.connection is self and self._frozen is None:
                 session.told = session.seq
@@ -192,6 +202,7 @@ class Connection:
 
     def drop(self, how: Drop) -> None:
         """End the TCP connection without a close frame."""
+        self._hard = how != "fin"
         if not self.over:
             self.over = True
             self.detach()
@@ -202,6 +213,16 @@ class Connection:
     def send(self, payload: bytes) -> None:
         """One payload, through the connection's compression."""
         self.put(self.encoder.encode(payload, self.behaviour.pieces))
+
+    @property
+    def takes_packed(self) -> bool:
+        """Whether packed events may go out as they are: nothing is to be done to each payload by itself."""
+        return self.behaviour.pieces < 2
+
+    def send_packed(self, events: Sequence[Packed], first: int) -> None:
+        """Packed events with the sequences from ``first`` on, in one write."""
+        splice = self.encoder.splice
+        self.put([splice(event, seq) for seq, event in enumerate(events, first)])
 
     def put(self, messages: list[Message]) -> None:
         """Messages as they are: nothing is compressed, nothing is checked."""
@@ -257,6 +278,7 @@ class Connection:
         elif not self.identified or self.session is None:
             self.refuse(4003, "not-authenticated", f"op {op} before IDENTIFY")
         else:
+            self.prove()
             commands.obey(self, self.session, op, d)
 
     def _keep(self, op: int | None, d: object, size: int) -> None:
@@ -266,8 +288,21 @@ class Connection:
         frame = Frame(self.number, self.shard, self.hub.now(), op, size, d)
         journal.keep("frames", journal.frames, frame)
 
+    def prove(self) -> None:
+        """The client knows its session: what it sent shows it."""
+        if not self.proven and self.session is not None:
+            self.proven = True
+            self.hub.resumption.trust(self.session)
+
     def heartbeat(self, d: object) -> None:
-        """Op 1; Discord does not look at ``d``."""
+        """Op 1; Discord does not look at ``d``, but what it can't be is a breach."""
+        if d is not None and type(d) is not int:
+            self.hub.breach("heartbeat-sequence", self.shard, f"d is a {type(d).__name__}, not a sequence or null")
+        elif self.session is not None and isinstance(d, int):
+            self.prove()
+            if not 0 <= d <= self.session.seq:
+                detail = f"d is {d}, but the session is at {self.session.seq}"
+                self.hub.breach("heartbeat-sequence", self.shard, detail)
         self._last_beat = self.hub.now()
         if self.behaviour.ack == "full":
             self.control(11)

@@ -1,8 +1,8 @@
 """Events compressed once for any number of connections: all of them but the sequence.
 
-A compressed stream is a row of blocks, and one compressed by itself may be put into anybody's stream, as long as
-nothing in it points back beyond its own beginning, and nothing after it points back into or beyond it. The sequence goes
-before it in a block that is stored, not compressed.
+A compressed stream is a row of blocks, and a row compressed by itself may be put into anybody's stream, as long as
+nothing in it points back beyond its own beginning, and nothing after it points back into or beyond it. The sequence
+goes before it in a block that is stored, not compressed.
 
 zlib (RFC 1951): a raw stream of its own, ended by a sync flush, is such a row; it begins and ends at a whole byte.
 

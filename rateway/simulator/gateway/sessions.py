@@ -20,8 +20,8 @@ Kept: TypeAlias = tuple[int, float, bytes]
 Logged: TypeAlias = tuple[int, float, bytes, bytes | None]
 """``(sequence, when, what comes before the sequence, what comes after it)``, or the whole payload and None.
 
-A packed event's parts are shared by all sessions that got it. Without objects in it, an entry costs the garbage collector
-nothing, however many there are.
+A packed event's parts are shared by all sessions that got it. Entries hold no object that could be part of a cycle: the
+garbage collector soon leaves them alone, however many there are.
 """
 
 WIRE_ORDER = ("t", "s", "op", "d")
