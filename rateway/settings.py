@@ -16,6 +16,8 @@ from .presence import presence
 MOST_SHARDS = 100_000
 MOST_PER_CLUSTER = 10_000
 
+_COMMAND_TTL = values.duration(0.1, 86_400, too_short="every command would be refused")
+
 
 @frozen
 class Setting:
@@ -52,7 +54,7 @@ SETTINGS = (
     Setting("COMPRESSION", "compression", "compression", values.choice("zlib-stream", "zstd-stream", "none")),
     Setting("AMQP_PERSISTENT", "amqp_persistent", "amqp_persistent", values.flag),
     Setting("AMQP_CA", "amqp_ca", "amqp_ca", values.authorities_file),
-    Setting("COMMAND_TTL", "command_ttl", "command_ttl", values.duration(0, 86_400)),
+    Setting("COMMAND_TTL", "command_ttl", "command_ttl", _COMMAND_TTL),
     Setting("LOG_FORMAT", "log_format", "log_format", values.choice("text", "json")),
     Setting("PRESENCE", "presence", "presence", presence),
 )

@@ -90,8 +90,11 @@ def choice(*words: str) -> Callable[[object], str]:
     return read
 
 
-def duration(low: float, high: float) -> Callable[[object], float]:
-    """A time in seconds: ``30``, ``30s``, ``500ms``, ``2m``, ``1h``."""
+def duration(low: float, high: float, too_short: str = "") -> Callable[[object], float]:
+    """A time in seconds: ``30``, ``30s``, ``500ms``, ``2m``, ``1h``.
+
+    :param too_short: what a time below ``low`` would do, where that isn't plain.
+    """
 
     def read(given: object) -> float:
         if isinstance(given, str):
@@ -102,7 +105,8 @@ def duration(low: float, high: float) -> Callable[[object], float]:
         if seconds is None:
             raise ValueError(f"{shown(given)} is no duration: give one like 30s, 500ms or 2m")
         if not low <= seconds <= high:
-            raise ValueError(f"{shown(given)} is out of bounds: give from {low:g}s to {high:g}s")
+            why = f" ({too_short})" if too_short and seconds < low else ""
+            raise ValueError(f"{shown(given)} is out of bounds{why}: give from {low:g}s to {high:g}s")
         return seconds
 
     return read

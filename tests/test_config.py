@@ -160,7 +160,12 @@ class EnvironmentTests(ConfigCase):
             self.assertEqual(self.load(COMMAND_TTL=text).command_ttl, seconds)
         for wrong in ("soon", "5x", "-3", "nan", "inf", "1e3", "3 days"):
             self.assertIn("is no duration: give one like 30s, 500ms or 2m", self.problem(COMMAND_TTL=wrong))
-        self.assertIn("out of bounds", self.problem(COMMAND_TTL="25h"))
+        self.assertIn("'25h' is out of bounds: give from 0.1s to 86400s", self.problem(COMMAND_TTL="25h"))
+        for nothing in ("0", "0s", "50ms"):
+            self.assertIn(
+                f"'{nothing}' is out of bounds (every command would be refused): give from 0.1s to 86400s",
+                self.problem(COMMAND_TTL=nothing),
+            )
 
     def test_intents(self) -> None:
         """Intents are a number, or names."""
@@ -603,7 +608,7 @@ configs = st.builds(
     compression=st.sampled_from(("zlib-stream", "zstd-stream", "none")),
     amqp_persistent=st.booleans(),
     amqp_ca=st.none() | paths,
-    command_ttl=st.floats(0, 86_400),
+    command_ttl=st.floats(0.1, 86_400),
     log_format=st.sampled_from(("text", "json")),
     presence=st.none() | words,
 )
