@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import field, frozen
 
 from rateway.model.intents import ALL
+
+from .world.sizes import Sizes
 
 DAY = 86_400.0
 
@@ -20,7 +24,14 @@ class SimulatorOptions:
         ``session_total`` left: a whole ``session_window``).
     :ivar shards_multiple: the number a large bot's total must be a multiple of (else close 4010).
     :ivar members: members of a guild, on average (the bot not counted).
-    :ivar rate: events a second, over the whole world; most of them are messages.
+    :ivar sizes: how members spread over guilds: ``even`` (half to one and a half times the average), ``equal``, or
+        ``heavy``: most guilds are small, a few are huge, as at Discord.
+    :ivar largest: no guild begins with more members.
+    :ivar rate: events a second of the world's time, over the whole world.
+    :ivar mix: what these events are: a preset (``realistic``, ``messages``, ``everything``), text such as
+        ``"message=5,presence=30"``, or a mapping of families to weights.
+    :ivar speed: how many seconds of the world pass in one second: its timestamps, its traffic, and the age of
+        sessions. What a client measures stays in its own seconds: heartbeats, windows of limits, delays.
     :ivar allowed_intents: privileged intents not among them are answered by close 4014.
     :ivar identify_window: how long one IDENTIFY keeps its key (5 s at Discord).
     :ivar send_limit: payloads a client may send in ``send_window`` seconds.
@@ -28,6 +39,7 @@ class SimulatorOptions:
     :ivar heartbeat_slack: how late a heartbeat may be, as a share of the interval (at least one second).
     :ivar replay_limit: events a session keeps for a RESUME.
     :ivar replay_age: how old these may be, and how long a session outlives its connection.
+    :ivar reconnect_after: who resumes at the main address, though READY named another, gets op 7 after this; 0: never.
     :ivar trailing_slash: whether the gateway's addresses end with a slash.
     :ivar host: the name in the addresses handed out; empty: the address listened on.
     :ivar resume_host: where sessions are resumed: another address of this machine, listened on too, or a name;
@@ -48,8 +60,12 @@ class SimulatorOptions:
     shards_multiple: int = 1
     guilds: int = 4
     members: int = 20
+    sizes: Sizes = "even"
+    largest: int = 500_000
     seed: int = 1
     rate: float = 0.0
+    mix: str | Mapping[str, float] = "realistic"
+    speed: float = 1.0
     token: str = field(default="simulator-token", repr=False)
     allowed_intents: int = int(ALL)
     heartbeat_interval: float = 41.25
@@ -60,6 +76,7 @@ class SimulatorOptions:
     chunk_window: float = 30.0
     replay_limit: int = 10_000
     replay_age: float = 300.0
+    reconnect_after: float = 0.0
     trailing_slash: bool = False
     host: str = ""
     resume_host: str = "127.0.0.2"

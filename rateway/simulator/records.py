@@ -40,7 +40,7 @@ class Breach:
 class Connected:
     """One WebSocket, from its opening to its end.
 
-    :ivar host: the address the client connected to.
+    :ivar host: the address the client connected to; ``name``: the one it named (the header Host), without the port.
     :ivar interval: the heartbeat interval announced by HELLO, in seconds; ``greeted_at`` says when.
     :ivar client_code: what the client closed with, if it did.
     :ivar server_code: what the simulator closed with, if it did.
@@ -57,6 +57,7 @@ class Connected:
     lost_at: float | None = None
     interval: float | None = None
     greeted_at: float | None = None
+    name: str = ""
 
 
 @frozen

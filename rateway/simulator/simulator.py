@@ -173,6 +173,7 @@ class Simulator(Controls):
         self._begin()
 
     def _begin(self) -> None:
+        self.hub.resumption.main, self.hub.resumption.resume = self.host, self.resume_host
         self.hub.addresses.gateway = self.gateway_url
         self.hub.addresses.resume = self.resume_url
         if self.options.rate:
@@ -204,11 +205,14 @@ class Simulator(Controls):
         if self._resume_port is None:
             endpoint = at_address(self._endpoint, self.resume_host, self.port)
             self._resume_port = await serverFromString(self._reactor, endpoint).listen(self._site)
+            self.hub.resumption.listening = True
 
     async def close_resume_host(self) -> None:
         """The resume host refuses TCP from now on; connections that stand are kept."""
         if self._resume_port is not None:
             port, self._resume_port = self._resume_port, None
+            self.hub.resumption.listening = False
+            self.hub.resumption.misbehaved(self.hub.now())
             await maybeDeferred(port.stopListening)
 
     async def stop(self) -> None:

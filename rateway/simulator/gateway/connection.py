@@ -165,9 +165,9 @@ class Connection:
     def detach(self) -> None:
         """The session goes on without this connection, kept for a RESUME."""
         session, self.session = self.session, None
-        if session is not None and not self.proven:
-            if self._hard or self._frozen is not None or self.behaviour != Behaviour():
-                self.hub.resumption.doubt(session)
+        odd = self._hard or self._frozen is not None or self.behaviour != Behaviour()
+        if session is not None and odd and not self.proven:
+            self.hub.resumption.doubt(session)
         if session is not None and session.connection in (self, None):
             if session.connection is self and self._frozen is None:
                 session.told = session.seq

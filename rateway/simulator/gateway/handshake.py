@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..hub import PAUSE, encode
 from ..records import Identify, Resume
 from ..world.payloads import current_user
+from .resumption import transport_of
 from .rules import Asked, Refusal, check_identify, read_identify
 from .sessions import GatewaySession, Kept, envelope
 
@@ -30,6 +33,7 @@ def identify(connection: Connection, d: object) -> None:
     asked = read_identify(d)
     if isinstance(asked, Refusal):
         return connection.refuse(asked.code, asked.rule, asked.detail, asked.reason)
+    asked = evolve(asked, transport=transport_of(connection.record.query))
     connection.record.shard = asked.shard
     options = hub.options
     guilds = len(hub.world.guilds_of(asked.shard, asked.total)) if asked.total > 0 else 0
@@ -118,6 +122,7 @@ def _start(connection: Connection, asked: Asked) -> None:
         "application": {"id": bot["id"], "flags": _INTENT_FLAGS},
         "_trace": ['["gateway-sim-1",{"micros":51234,"calls":[]}]'],
     }
+    connection.served = True
     hub.deliver(session, "READY", encode(ready))
     _follow(connection)
     if connection.behaviour.backfill:
@@ -180,8 +185,30 @@ def resume(connection: Connection, d: object) -> None:
     if missed is None:
         hub.sessions.end(session)
         return _invalid(connection, id, seq, retry=False)
+    _judge(connection, session)
     _note(connection, id, seq, "resumed", len(missed))
     return _attach(connection, session, seq, missed)
+
+
+def _judge(connection: Connection, session: GatewaySession) -> None:
+    """What Discord lets through, though its docs ask for another way: the address, and the query."""
+    hub, record = connection.hub, connection.record
+    old = session.connection
+    since = session.detached_at if old is None else old.record.at
+    if hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
+        detail = f"RESUME at {hub.resumption.host_of(record)}, READY named {hub.resumption.resume}"
+        hub.breach("resume-host", session.shard, detail)
+    transport = transport_of(record.query)
+    if transport != session.asked.transport:
+        detail = f"encoding and compress are {transport}, they were {session.asked.transport}"
+        hub.breach("resume-query", session.shard, detail)
+
+
+def _remind(connection: Connection) -> None:
+    """Who resumes at the main address is disconnected more often: op 7, after a while."""
+    hub, delay = connection.hub, connection.hub.options.reconnect_after
+    if delay and hub.resumption.is_misplaced(connection.record):
+        hub.later(delay, lambda: connection.control(7))
 
 
 def _invalid(connection: Connection, id: str, seq: int, *, retry: bool) -> None:
@@ -204,6 +231,7 @@ def _attach(connection: Connection, session: GatewaySession, seq: int, missed: l
         old.close(4000)
     connection.session = session
     connection.identified = True
+    connection.prove()
     connection.encoder.payload_compression = session.asked.compress
     session.connection = None
     session.detached_at = connection.hub.now()
@@ -227,5 +255,7 @@ def _replay(connection: Connection, session: GatewaySession, seq: int, missed: l
     session.skip(1)
     connection.send(envelope("RESUMED", session.seq, b'{"_trace":["[\\"gateway-sim-1\\",{\\"micros\\":812}]"]}'))
     session.connection = connection
+    connection.served = True
     connection.hub.journal.happened()
+    _remind(connection)
     _follow(connection)

@@ -6,7 +6,8 @@ Sources: Discord's docs, "Gateway: Rate Limiting", "Session Start Limit Object",
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import Factory, define, frozen
 
@@ -88,7 +89,10 @@ class Allowance:
 
 @frozen
 class Asked:
-    """What an IDENTIFY asks for."""
+    """What an IDENTIFY asks for.
+
+    :ivar transport: ``(encoding, compress)`` of its connection.
+    """
 
     shard: int
     total: int
@@ -96,6 +100,7 @@ class Asked:
     large_threshold: int
     compress: bool
     presence: Mapping[str, object] | None
+    transport: tuple[str, str] = ("json", "")
 
 
 @frozen
@@ -125,15 +130,57 @@ def read_identify(d: object) -> Asked | Refusal:
     intents = d.get("intents")
     if type(intents) is not int:
         return Refusal(4001, "identify-shape", "intents is no integer")
-    if not isinstance(d.get("properties"), dict):
-        return Refusal(4001, "identify-shape", "properties is no object")
-    presence = d.get("presence")
-    if presence is not None and not isinstance(presence, dict):
-        return Refusal(4001, "identify-shape", "presence is no object")
+    threshold, presence = d.get("large_threshold", 50), d.get("presence")
+    trouble = _identify_trouble(d)
+    if trouble:
+        return Refusal(4001, "identify-shape", trouble)
+    return Asked(shard, total, intents, threshold, d.get("compress") is True, presence)
+
+
+def _identify_trouble(d: Mapping[str, object]) -> str:
+    """What is wrong with the lesser fields of an IDENTIFY; empty if nothing."""
+    properties, presence = d.get("properties"), d.get("presence")
+    if not isinstance(properties, dict):
+        return "properties is no object"
+    # Deprecated spellings begin with a dollar sign; both are accepted, and none is demanded.
+    if not all(isinstance(value, str) for key, value in properties.items() if key.lstrip("$") in _PROPERTIES):
+        return "os, browser or device is no text"
     threshold = d.get("large_threshold", 50)
     if type(threshold) is not int or not 50 <= threshold <= 250:
-        return Refusal(4001, "identify-shape", "large_threshold is not between 50 and 250")
-    return Asked(shard, total, intents, threshold, d.get("compress") is True, presence)
+        return "large_threshold is not between 50 and 250"
+    if not isinstance(d.get("compress", False), bool):
+        return "compress is no boolean"
+    if type(d.get("capabilities", 0)) is not int:
+        return "capabilities is no integer"
+    return "" if presence is None else presence_trouble(presence, whole=False)
+
+
+def presence_trouble(d: object, *, whole: bool = True) -> str:
+    """What is wrong with a presence, as op 3 and IDENTIFY bear it; empty if nothing.
+
+    :param whole: every key must be there, as op 3 demands it.
+    """
+    if not isinstance(d, dict):
+        return "presence is no object"
+    if whole and not _PRESENCE.keys() <= d.keys():
+        return f"missing in the presence: {', '.join(sorted(_PRESENCE.keys() - d.keys()))}"
+    wrong = [key for key, fits in _PRESENCE.items() if key in d and not fits(d[key])]
+    return f"of a wrong type in the presence: {', '.join(wrong)}" if wrong else ""
+
+
+def _is_activity(value: object) -> bool:
+    """Discord's docs, "Bots may only set name, state, type and url": others are ignored."""
+    return isinstance(value, dict) and isinstance(value.get("name"), str) and type(value.get("type")) is int
+
+
+_PROPERTIES = {"os", "browser", "device"}
+_STATUSES = ("online", "dnd", "idle", "invisible", "offline")
+_PRESENCE: dict[str, Callable[[Any], bool]] = {
+    "since": lambda value: value is None or type(value) in (int, float),
+    "activities": lambda value: isinstance(value, list) and all(map(_is_activity, value)),
+    "status": lambda value: value in _STATUSES,
+    "afk": lambda value: isinstance(value, bool),
+}
 
 
 def check_identify(asked: Asked, *, allowed: int, multiple: int, guilds: int) -> Refusal | None:

@@ -42,17 +42,18 @@ class GatewayProtocol(WebSocketServerProtocol):
     behaviour: Behaviour
     connection: Connection | None = None
     _query: dict[str, str]
-    _path = ""
+    _path = _name = ""
 
     def onConnect(self, request: Any) -> None:
         self._path = request.path
+        self._name = (request.host or "").partition(":")[0]
         self._query = {key: values[-1] for key, values in request.params.items()}
 
     def onOpen(self) -> None:
         hub = self.hub
         host = getattr(self.transport.getHost(), "host", "")
         number = hub.journal.totals.get("connections", 0) + 1
-        record = Connected(number, hub.now(), host, self._path, self._query)
+        record = Connected(number, hub.now(), host, self._path, self._query, name=self._name)
         self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
         GatewayResource.log.info(
             "connection {number} to {host} opened: {query}", number=number, host=host, query=self._query
@@ -140,6 +141,8 @@ class GatewayResource(Resource):
             return WebSocketResource(_Builder(self._hub, self._factory, behaviour)).render(request)
         self.log.info("a connection to {host} is met by {what}", host=host, what=behaviour.handshake)
         self._hub.journal.count("refused")
+        if host == self._hub.resumption.resume:
+            self._hub.resumption.misbehaved(self._hub.now())
         transport: Any = request.channel.transport
         self._hub.transports.add(transport)
         if behaviour.handshake == "rst":
