@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
@@ -35,6 +36,8 @@ class Checkpoint:
 
     :ivar kept: shard → (session id, highest sequence below which every event is confirmed).
     """
+
+    _log = Logger()
 
     _reactor: IReactorTime
     _store: CursorStore
@@ -71,9 +74,14 @@ class Checkpoint:
         return changed
 
     def write(self) -> None:
-        """Write what moved, now."""
+        """Write what moved, now. Never raises: what can't be written is tried again with the next confirm."""
         if self._write is not None and self._write.active():
             self._write.cancel()
         self._write = None
         if self._changed:
-            self._store.apply((), self.changes())
+            changes = self.changes()
+            try:
+                self._store.apply((), changes)
+            except Exception:
+                self._changed = {**changes, **self._changed}
+                self._log.failure("writing the cursors of {count} shards", count=len(changes))

@@ -217,9 +217,20 @@ class ClusterStore:
                     return None
             except Exception as error:
                 self._log.failure("writing the store in {folder} failed", folder=self._folder)
-                (self._folder / NOTE).unlink(missing_ok=True)
+                self._distrust()
                 self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
                 return None
+
+    def _distrust(self) -> None:
+        """Have the next start set the store aside."""
+        try:
+            (self._folder / NOTE).unlink(missing_ok=True)
+        except OSError as error:
+            self._log.error(
+                "the store in {folder} can't be marked as damaged ({error}): delete {folder} before the next start",
+                folder=self._folder,
+                error=error.strerror or error,
+            )
 
     def _stop(self, reason: str, error: object) -> None:
         self.stopped = True

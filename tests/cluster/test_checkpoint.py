@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -9,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.cluster.checkpoint import WRITE_DELAY, Checkpoint
 from rateway.model.dispatch import Dispatch
+from rateway.model.session import Session
 
 from .fakes import RecordingStore
 
@@ -48,6 +51,29 @@ class CheckpointTests(SynchronousTestCase):
         """A shard that has published nothing has no cursor to move."""
         self.checkpoint.confirmed({7: ("x", 1)})
         self.assertEqual(self.checkpoint.kept, {})
+
+    def test_a_store_that_fails(self) -> None:
+        """Writing doesn't raise; what could not be written goes along with the next."""
+
+        class Failing(RecordingStore):
+            fails = True
+
+            def apply(
+                self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
+            ) -> None:
+                if self.fails:
+                    raise OSError(30, "Read-only file system")
+                super().apply(batch, kept)
+
+        store = Failing([])
+        checkpoint = Checkpoint(self.clock, store, {0: ("a", 1), 1: ("b", 1)})
+        checkpoint.confirmed({0: ("a", 2), 1: ("b", 2)})
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        store.fails = False
+        checkpoint.confirmed({0: ("a", 3)})
+        checkpoint.write()
+        self.assertEqual(store.calls, [("apply", ([], {0: ("a", 3), 1: ("b", 2)}))])
 
     def test_confirms_are_written_soon_without_events(self) -> None:
         """A cursor that moves while no event comes is written within a tenth of a second, once."""

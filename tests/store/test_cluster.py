@@ -137,6 +137,26 @@ class CursorTests(StoreTestCase):
         store.close()
         self.assertEqual(self.open().sessions(), {})
 
+    def test_damage_that_cannot_be_marked(self) -> None:
+        """Writing still doesn't raise; the operator is told what to delete."""
+        store = self.open()
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+        note = self.folder / "store.json"
+        note.unlink()
+        note.mkdir()
+        self.addCleanup(note.rmdir)
+
+        def damaged() -> object:
+            raise lmdb.CorruptedError("mdb_put")
+
+        self.patch(store.environment, "writing", damaged)
+        feed(store, dispatch(2, "GUILD_CREATE", s.guild()))
+        self.assertTrue(store.stopped)
+        self.assertEqual(len(self.flushLoggedErrors(lmdb.CorruptedError)), 1)
+        (line,) = self.logged(LogLevel.error)
+        self.assertIn("can't be marked as damaged", line)
+        self.assertIn(f"delete {self.folder} before the next start", line)
+
     def test_events_without_effect(self) -> None:
         """Events that change nothing move the cursor too; it is on disk by the time of closing."""
         store = self.open()
