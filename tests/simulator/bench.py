@@ -32,6 +32,7 @@ class RecordingWire:
     close: tuple[int, str] | None = None
     dropped: Drop | None = None
     reading: bool = True
+    is_stuck: bool = False
     _inflate: Any = Factory(zlib.decompressobj)
 
     def send_messages(self, messages: list[Message]) -> None:

@@ -37,7 +37,12 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Wire(Protocol):
-    """What carries a connection's messages."""
+    """What carries a connection's messages.
+
+    :ivar is_stuck: the client doesn't read what is sent as fast as it comes.
+    """
+
+    is_stuck: bool
 
     def send_messages(self, messages: list[Message]) -> None: ...
 
@@ -150,7 +155,8 @@ class Connection:
         if self.record.lost_at is None:
             self.record.lost_at = self.hub.now()
             self._log.info(
-                "connection {number} of shard {shard} ended (client's code {client}, ours {server})",
+                "connection {number} of shard {shard} ended after {duration:.3f} s (client's code {client}, ours {server})",
+                duration=self.record.lost_at - self.record.at,
                 number=self.number,
                 shard=self.shard,
                 client=self.record.client_code,
@@ -213,6 +219,11 @@ class Connection:
     def send(self, payload: bytes) -> None:
         """One payload, through the connection's compression."""
         self.put(self.encoder.encode(payload, self.behaviour.pieces))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether what is sent now only piles up."""
+        return self._frozen is not None or self.wire.is_stuck
 
     @property
     def takes_packed(self) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from ..hub import Hub
 from ..records import Connected
@@ -35,12 +36,30 @@ def _frame(data: bytes, binary: bool) -> bytes:
     return first + b"\x7f" + size.to_bytes(8, "big") + data
 
 
+@implementer(IPushProducer)
+class _Gauge:
+    """Tells a wire when its transport has taken more than the client reads."""
+
+    def __init__(self, wire: GatewayProtocol) -> None:
+        self._wire = wire
+
+    def pauseProducing(self) -> None:
+        self._wire.is_stuck = True
+
+    def resumeProducing(self) -> None:
+        self._wire.is_stuck = False
+
+    def stopProducing(self) -> None:
+        self._wire.is_stuck = True
+
+
 class GatewayProtocol(WebSocketServerProtocol):
     """One WebSocket of a client."""
 
     hub: Hub
     behaviour: Behaviour
     connection: Connection | None = None
+    is_stuck = False
     _query: dict[str, str]
     _path = _name = ""
 
@@ -50,13 +69,19 @@ class GatewayProtocol(WebSocketServerProtocol):
         self._query = {key: values[-1] for key, values in request.params.items()}
 
     def onOpen(self) -> None:
+        # The HTTP channel that began the connection is its transport's producer still.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(_Gauge(self), True)
         hub = self.hub
         host = getattr(self.transport.getHost(), "host", "")
         number = hub.journal.totals.get("connections", 0) + 1
         record = Connected(number, hub.now(), host, self._path, self._query, name=self._name)
         self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
         GatewayResource.log.info(
-            "connection {number} to {host} opened: {query}", number=number, host=host, query=self._query
+            "connection {number} to {host} opened: {query}",
+            number=number,
+            host=host,
+            query=hub.veil(", ".join(f"{key}={value}" for key, value in self._query.items())),
         )
         hub.journal.keep("connections", hub.journal.connections, record)
         self.connection.opened()
@@ -93,6 +118,8 @@ class GatewayProtocol(WebSocketServerProtocol):
         if how == "rst":
             self.transport.abortConnection()
         else:
+            # A transport with a producer that is paused would not end.
+            self.transport.unregisterProducer()
             self.transport.loseConnection()
 
     def read(self, reading: bool) -> None:
