@@ -102,11 +102,14 @@ class Hub:
 
     def breach(self, rule: str, shard: int | None, detail: str) -> None:
         """The client broke a rule."""
-        journal, token = self.journal, self.options.token
-        if len(token) >= _SECRET:
-            detail = detail.replace(token, "(the token)")
+        journal, detail = self.journal, self.veil(detail)
         journal.keep("breaches", journal.breaches, Breach(rule, shard, detail, self.now()))
         self._log.warn("breach of {rule} by shard {shard}: {detail}", rule=rule, shard=shard, detail=detail)
+
+    def veil(self, text: str) -> str:
+        """The text without the bot's token."""
+        token = self.options.token
+        return text.replace(token, "(the token)") if len(token) >= _SECRET else text
 
     def knows(self, token: object) -> bool:
         """Whether this is the bot's token, bare or with the prefix ``Bot``."""

@@ -13,7 +13,7 @@ from ..records import Command
 from ..world.guild import Guild
 from ..world.payloads import Json, voice_state
 from ..world.world import BOT_ID
-from .rules import CHUNK_SIZE
+from .rules import CHUNK_SIZE, presence_trouble
 from .sessions import GatewaySession
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ def obey(connection: Connection, session: GatewaySession, op: int, d: object) ->
 
 
 def _presence(connection: Connection, session: GatewaySession, d: Json) -> None:
-    if d.get("status") not in ("online", "dnd", "idle", "invisible", "offline"):
-        raise _BadShape("no such status")
-    if not isinstance(d.get("activities"), list) or not isinstance(d.get("afk"), bool) or "since" not in d:
-        raise _BadShape("activities, afk or since is missing or of a wrong type")
+    trouble = presence_trouble(d)
+    if trouble:
+        raise _BadShape(trouble)
     if not connection.presences.count(connection.hub.now()):
         limits = connection.presences
         connection.hub.breach(
@@ -83,7 +82,11 @@ def _voice(connection: Connection, session: GatewaySession, d: Json) -> None:
 def _members(connection: Connection, session: GatewaySession, d: Json) -> None:
     guild_id = _id(d.get("guild_id"))
     nonce = d.get("nonce")
-    if not isinstance(nonce, str) or len(nonce.encode()) > _NONCE_LIMIT:
+    if nonce is not None and not isinstance(nonce, str):
+        raise _BadShape("nonce is no text")
+    if nonce is not None and len(nonce.encode()) > _NONCE_LIMIT:
+        detail = f"a nonce of {len(nonce.encode())} bytes, the limit is {_NONCE_LIMIT}"
+        connection.hub.breach("nonce-size", session.shard, detail)
         nonce = None
     query, wanted = d.get("query"), d.get("user_ids")
     if query is None and wanted is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attrs import evolve
+from twisted.logger import Logger
 
 from ..hub import PAUSE, encode
 from ..records import Identify, Resume
@@ -15,6 +16,8 @@ from .sessions import GatewaySession, Kept, envelope
 
 if TYPE_CHECKING:
     from .connection import Connection
+
+_log = Logger()
 
 _REPLAY_SLICE = 200
 """Events replayed in one go, before heartbeats get their turn."""
@@ -123,6 +126,13 @@ def _start(connection: Connection, asked: Asked) -> None:
         "_trace": ['["gateway-sim-1",{"micros":51234,"calls":[]}]'],
     }
     connection.served = True
+    _log.info(
+        "connection {number} identified as shard {shard} of {total}, intents {intents}",
+        number=connection.number,
+        shard=asked.shard,
+        total=asked.total,
+        intents=asked.intents,
+    )
     hub.deliver(session, "READY", encode(ready))
     _follow(connection)
     if connection.behaviour.backfill:
@@ -187,6 +197,14 @@ def resume(connection: Connection, d: object) -> None:
         return _invalid(connection, id, seq, retry=False)
     _judge(connection, session)
     _note(connection, id, seq, "resumed", len(missed))
+    _log.info(
+        "connection {number} resumed shard {shard} of {total} at {seq}, {missed} events missed",
+        number=connection.number,
+        shard=session.shard,
+        total=session.total,
+        seq=seq,
+        missed=len(missed),
+    )
     return _attach(connection, session, seq, missed)
 
 
