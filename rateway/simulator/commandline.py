@@ -109,6 +109,14 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("members", "members of a guild, on average", "N", _DEFAULTS.members, whole, "m"),
             Option("seed", "the same seed makes the same world", "N", _DEFAULTS.seed, int),
             Option("rate", "events a second in the whole world", "N", _DEFAULTS.rate, seconds, "r"),
+            Option(
+                "load",
+                "events a second over all sessions, packed once and sent over and over: for benchmarks",
+                "N",
+                _DEFAULTS.load,
+                seconds,
+            ),
+            Option("load-sessions", "sessions that must be there before the load begins", "N", 1, whole),
         ),
     ),
     (
@@ -196,6 +204,8 @@ class Options(usage.Options):
             guilds=self["guilds"],
             members=self["members"],
             rate=self["rate"],
+            load=self["load"],
+            load_sessions=self["load-sessions"],
             seed=self["seed"],
             token=self["token"],
             allowed_intents=parse_intents(self["intents"]) if self["intents"] else _DEFAULTS.allowed_intents,

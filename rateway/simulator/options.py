@@ -32,6 +32,8 @@ class SimulatorOptions:
         ``"message=5,presence=30"``, or a mapping of families to weights.
     :ivar speed: how many seconds of the world pass in one second: its timestamps, its traffic, and the age of
         sessions. What a client measures stays in its own seconds: heartbeats, windows of limits, delays.
+    :ivar load: packed events a second, over all sessions (see ``load``).
+    :ivar load_sessions: how many sessions must have got all their guilds before the load begins.
     :ivar allowed_intents: privileged intents not among them are answered by close 4014.
     :ivar identify_window: how long one IDENTIFY keeps its key (5 s at Discord).
     :ivar send_limit: payloads a client may send in ``send_window`` seconds.
@@ -64,6 +66,8 @@ class SimulatorOptions:
     largest: int = 500_000
     seed: int = 1
     rate: float = 0.0
+    load: float = 0.0
+    load_sessions: int = 1
     mix: str | Mapping[str, float] = "realistic"
     speed: float = 1.0
     token: str = field(default="simulator-token", repr=False)

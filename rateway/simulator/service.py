@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from . import ending
+from . import ending, openfiles
 from .options import SimulatorOptions
 from .simulator import Simulator
 
@@ -41,6 +41,7 @@ class SimulatorService(Service):
 
     def startService(self) -> None:
         super().startService()
+        openfiles.allow_most()
         started = Deferred.fromCoroutine(self._start())
         started.addErrback(lambda failure: self._fail(f"it failed to start: {failure.getErrorMessage()}"))
 

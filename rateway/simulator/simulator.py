@@ -64,7 +64,8 @@ The world
     ``world`` (``guilds``, ``users``, ``bot``), ``guild(index)``, ``guild_create(guild_id, *, intents=None, pad_to=0)``
     -> bytes of d, ``outage(guild_id)``, ``recover(guild_id)``, ``join_guild(members=None)`` -> Guild,
     ``leave_guild(guild_id, *, how="told")`` or ``"silently"``; ``traffic.start(rate)``, ``traffic.stop()``,
-    ``traffic.happen(count)``.
+    ``traffic.happen(count)``. For benchmarks ``load.start(rate, sessions=1)``, ``load.stop()``: packed events over all
+    sessions, once so many are there; ``load.reached`` events/s, ``load.sent``, ``load.left_out``.
 
 REST (``rest``)
     ``rest.script(path, [(status, headers, body), ...], method="*")``, ``rest.route(Route(...))``,
@@ -93,6 +94,7 @@ from .control.controls import Controls
 from .gateway.sessions import Sessions
 from .gateway.websocket import GatewayResource
 from .hub import Hub
+from .load.load import Load
 from .options import SimulatorOptions
 from .records import (
     Breach,
@@ -126,6 +128,7 @@ class Simulator(Controls):
     """A simulated Discord; the module's docstring lists what it offers."""
 
     _log = Logger()
+    in_scenario = False
 
     def __init__(self, reactor: Any, options: SimulatorOptions | None = None) -> None:
         self.options = options or SimulatorOptions()
@@ -146,6 +149,7 @@ class Simulator(Controls):
         self.hub = Hub(self._reactor, self.options)
         self.rest = Rest(self.hub)
         self.traffic = Traffic(self.hub)
+        self.load = Load(self.hub)
         root, gateway = Resource(), GatewayResource(self.hub)
         root.putChild(b"", gateway)
         root.putChild(b"api", RestResource(self.rest))
@@ -178,6 +182,8 @@ class Simulator(Controls):
         self.hub.addresses.resume = self.resume_url
         if self.options.rate:
             self.traffic.start(self.options.rate)
+        if self.options.load:
+            self.load.start(self.options.load, self.options.load_sessions)
 
     async def renew(self, options: SimulatorOptions | None = None) -> None:
         """Begin anew at the same addresses: another world, no connections, no sessions, nothing recorded or scripted.
@@ -185,6 +191,7 @@ class Simulator(Controls):
         :param options: from now on; ``host`` and ``resume_host`` stay what they were at the start.
         """
         self.traffic.stop()
+        self.load.stop()
         hub = self.hub
         for connection in tuple(hub.connections.values()):
             connection.drop("rst")
@@ -218,6 +225,7 @@ class Simulator(Controls):
     async def stop(self) -> None:
         """End the traffic and every connection, and stop listening."""
         self.traffic.stop()
+        self.load.stop()
         await self.close_resume_host()
         if self._main_port is not None:
             port, self._main_port = self._main_port, None
@@ -307,7 +315,7 @@ class Simulator(Controls):
 
     def summary(self) -> str:
         """What happened, in one line."""
-        return summary(self.hub.journal, live=len(self.hub.sessions), sent=self.hub.sent)
+        return summary(self.hub.journal, live=len(self.hub.sessions), sent=self.hub.sent, rows=self.load.summary())
 
     def report(self) -> str:
         """``no rule broken``, or the breaches line by line, grouped when they are many."""

@@ -1,0 +1,157 @@
+"""Sends packed events to all sessions, at a rate that holds."""
+
+from __future__ import annotations
+
+from math import ceil
+from random import Random
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from ..gateway.sessions import GatewaySession
+from ..hub import Hub
+from .stock import Stock
+
+_TICK = 0.02
+"""Seconds between two handfuls of events."""
+
+_BACKLOG = 1.0
+"""Seconds of events that may be caught up with; what is beyond them is left out."""
+
+_STOCK = 4096
+_SMALLEST, _LARGEST = 32, 512
+"""Events kept ready, over all shards, and of one shard at least and at most."""
+
+
+@define(eq=False)
+class Load:
+    """Events at a rate, spread evenly over the sessions, those whose client is away included.
+
+    Each tick sends what has become due, and at most once as much to catch up with a delay. What can't be caught up
+    with within a second's worth is left out and counted, and the log says so once.
+
+    :ivar rate: events a second, over all sessions; 0 while nothing is sent.
+    :ivar sent: events since it began.
+    :ivar left_out: events that were due and not sent.
+    """
+
+    _log = Logger()
+
+    _hub: Hub
+    rate: float = field(default=0.0, init=False)
+    sent: int = field(default=0, init=False)
+    left_out: int = field(default=0, init=False)
+    _wanted: int = field(default=1, init=False)
+    _began: float | None = field(default=None, init=False)
+    _ended: float | None = field(default=None, init=False)
+    _last: float = field(default=0.0, init=False)
+    _due: float = field(default=0.0, init=False)
+    _turn: int = field(default=0, init=False)
+    _run: int = field(default=0, init=False)
+    _complained: bool = field(default=False, init=False)
+    _random: Random = field(init=False)
+    _stocks: dict[tuple[int, int], Stock] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._random = Random(self._hub.options.seed + 2)
+
+    def start(self, rate: float, sessions: int = 1) -> None:
+        """So many events a second from now on.
+
+        :param sessions: how many must have got all their guilds before it begins.
+        """
+        self.stop()
+        self.rate, self._wanted = rate, max(1, sessions)
+        self.sent = self.left_out = 0
+        self._began = self._ended = None
+        self._complained = False
+        if rate > 0:
+            self._tick(self._run)
+
+    def stop(self) -> None:
+        self._run += 1
+        self.rate = 0.0
+        if self._began is not None and self._ended is None:
+            self._ended = self._hub.now()
+        self._stocks.clear()
+
+    @property
+    def reached(self) -> float:
+        """Events a second, on average since it began."""
+        if self._began is None:
+            return 0.0
+        end = self._hub.now() if self._ended is None else self._ended
+        return self.sent / max(end - self._began, _TICK)
+
+    def summary(self) -> list[str]:
+        """Its part of the simulator's summary: nothing when there was no load."""
+        if self._began is None:
+            return []
+        return [f"load of {self.reached:.1f} events/s ({self.sent} sent, {self.left_out} left out)"]
+
+    def _sessions(self) -> list[GatewaySession]:
+        now = self._hub.now()
+        return [session for session in self._hub.sessions if not session.backfilling and not session.is_over(now)]
+
+    def _tick(self, run: int) -> None:
+        if run != self._run:
+            return
+        now = self._hub.now()
+        sessions = self._sessions()
+        if self._began is None:
+            if len(sessions) >= self._wanted:
+                self._began = self._last = now
+                self._due = 0.0
+                self._log.info("the load begins: {rate:g} events/s", rate=self.rate)
+        else:
+            self._due += (now - self._last) * self.rate
+            self._last = now
+            self._send(sessions, min(int(self._due), ceil(2 * self.rate * _TICK)))
+            self._forgo(sessions)
+        self._hub.later(max(0.0, now + _TICK - self._hub.now()), lambda: self._tick(run))
+
+    def _send(self, sessions: list[GatewaySession], count: int) -> None:
+        """The next ``count`` events, to the sessions whose turn it is."""
+        hub, now = self._hub, self._hub.now()
+        share = ceil(count / len(sessions)) if sessions else 0
+        size = min(max(_STOCK // max(1, len(sessions)), _SMALLEST), _LARGEST)
+        left = count
+        for _ in range(len(sessions)):
+            if left <= 0:
+                break
+            self._turn += 1
+            session = sessions[self._turn % len(sessions)]
+            if session.connection is not None and session.connection.is_stuck:
+                continue
+            events = self._stock(session, size).draw(session.asked.intents, min(share, left), now)
+            if events:
+                hub.deliver_packed(session, events)
+                left -= len(events)
+        self._due -= count - left
+        self.sent += count - left
+
+    def _stock(self, session: GatewaySession, size: int) -> Stock:
+        place = session.shard, session.total
+        stock = self._stocks.get(place)
+        if stock is None:
+            stock = self._stocks[place] = Stock(self._hub.world, *place, size, self._random)
+        return stock
+
+    def _forgo(self, sessions: list[GatewaySession]) -> None:
+        """Leave out what can't be caught up with."""
+        beyond = int(self._due - max(1.0, self.rate * _BACKLOG))
+        if beyond <= 0:
+            return
+        self._due -= beyond
+        self.left_out += beyond
+        if not self._complained:
+            self._complained = True
+            stuck = sum(1 for session in sessions if session.connection is not None and session.connection.is_stuck)
+            self._log.warn(
+                "the load can't keep {rate:g} events/s: it reaches {reached:.1f} so far ({sessions} sessions, {stuck} "
+                "of them with clients that don't read fast enough); the summary says how many were left out",
+                rate=self.rate,
+                reached=self.reached,
+                sessions=len(sessions),
+                stuck=stuck,
+            )
