@@ -148,7 +148,7 @@ class Hub:
         if self.options.record_events:
             self.journal.events.append(Sent(session.shard, session.id, session.seq, name, d))
         if session.connection is not None:
-            session.connection.send(payload)
+            session.connection.dispatch(name, payload)
 
     def deliver_packed(self, session: GatewaySession, events: Sequence[Packed]) -> None:
         """Give a session events of the load: as :meth:`deliver` does each of them, in one write."""

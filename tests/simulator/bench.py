@@ -29,7 +29,7 @@ class RecordingWire:
     """A wire that goes nowhere."""
 
     messages: list[Message] = Factory(list)
-    close: tuple[int, str] | None = None
+    close: tuple[int | None, str] | None = None
     dropped: Drop | None = None
     reading: bool = True
     is_stuck: bool = False
@@ -38,7 +38,7 @@ class RecordingWire:
     def send_messages(self, messages: list[Message]) -> None:
         self.messages.extend(messages)
 
-    def send_close(self, code: int, reason: str) -> None:
+    def send_close(self, code: int | None, reason: str) -> None:
         self.close = (code, reason)
 
     def drop(self, how: Drop) -> None:

@@ -1,56 +1,31 @@
-"""What a test may do to a running simulator: send events, end connections, corrupt and silence them."""
+"""What may be done to a running simulator: send events, end connections, corrupt, slow down and silence them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
+import msgspec
+
 from ..gateway.behaviour import Behaviour, Drop
-from ..gateway.connection import Connection
-from ..gateway.sessions import WIRE_ORDER, GatewaySession
-from ..hub import Hub, encode
-from ..world.guild import Guild
+from ..gateway.noise import Nonsense, nonsense
+from ..gateway.sessions import WIRE_ORDER
+from ..hub import encode
 from ..world.payloads import Json
+from .guilds import GuildControls
 
 _NAME = re.compile(r"[A-Z0-9_]+")
 
 
-class Controls:
-    """The verbs of a simulator, on top of its hub. Shards are addressed by number; the newest connection counts."""
+class Controls(GuildControls):
+    """The verbs of a simulator, on top of its hub. Shards are addressed by number; the newest connection counts.
 
-    hub: Hub
+    :ivar resume_host: where sessions are resumed.
+    """
 
-    # --- who is there
-
-    def connection(self, shard: int) -> Connection:
-        """The newest connection of a shard.
-
-        :raises LookupError: when the shard has none.
-        """
-        for number in sorted(self.hub.connections, reverse=True):
-            connection = self.hub.connections[number]
-            if connection.shard == shard and not connection.over:
-                return connection
-        raise LookupError(f"shard {shard} has no connection")
-
-    def session(self, shard: int) -> GatewaySession:
-        """The newest session of a shard, with a connection or without.
-
-        :raises LookupError: when the shard has none.
-        """
-        sessions = self.hub.sessions.of_shard(shard, self.hub.now())
-        if not sessions:
-            raise LookupError(f"shard {shard} has no session")
-        return sessions[-1]
-
-    def is_connected(self, shard: int) -> bool:
-        """Whether the shard's session has a connection that gets its events (after READY or RESUMED)."""
-        return any(session.connection is not None for session in self.hub.sessions.of_shard(shard, self.hub.now()))
-
-    def connected_shards(self) -> set[int]:
-        """The shards for which :meth:`is_connected` holds."""
-        return {session.shard for session in self.hub.sessions if session.connection is not None}
+    host: str
+    resume_host: str
 
     # --- events
 
@@ -78,6 +53,24 @@ class Controls:
         """Leave a gap in the sequence."""
         self.session(shard).skip(count)
 
+    def repeat(self, shard: int, count: int = 1) -> None:
+        """The last events of the session once more, to its connection, with the sequences they had.
+
+        :raises ValueError: when there weren't so many.
+        """
+        connection, session = self.connection(shard), self.session(shard)
+        kept = session.missed(session.seq - count) if count <= session.seq else None
+        if kept is None or len(kept) < count:
+            kept = session.missed(session.log[0][0] - 1) if session.log else []
+        if not kept or len(kept) < count:
+            raise ValueError(f"shard {shard} has had {len(kept or ())} events that are still known, not {count}")
+        for _, _, payload in kept[-count:]:
+            connection.send(payload)
+
+    def swap(self, shard: int, pairs: int = 1) -> None:
+        """The next two events to the connection change places, so many times: the first waits for the second."""
+        self.connection(shard).holdback.swaps = pairs
+
     def send_op(self, shard: int, op: int, d: object = None) -> None:
         """A payload that is no dispatch, to the shard's connection."""
         self.connection(shard).control(op, d)
@@ -97,21 +90,39 @@ class Controls:
     # --- ends
 
     def drop(self, shard: int, how: Drop = "fin") -> None:
-        """End the TCP connection without a close frame."""
+        """End the TCP connection without a close frame.
+
+        ``blackhole``: it does not end, but nothing is read of it, and what is sent on it is lost.
+        """
         self.connection(shard).drop(how)
 
-    def close(self, shard: int, code: int, reason: str | None = None) -> None:
-        """Close with a code; 4003, 4004, 4006, 4007, 4009 and 4010 to 4014 end the session too."""
+    def end_blackholes(self, shards: Collection[int] | None = None, how: Literal["fin", "rst"] = "rst") -> int:
+        """End the connections that a black hole has swallowed, of these shards or all; how many there were."""
+        found = [
+            connection
+            for connection in self.hub.connections.values()
+            if connection.swallowed and (shards is None or connection.shard in shards)
+        ]
+        for connection in found:
+            connection.drop(how)
+        return len(found)
+
+    def close(self, shard: int, code: int | None, reason: str | None = None) -> None:
+        """Close with a code, or without one; 4003, 4004, 4006, 4007, 4009 and 4010 to 4014 end the session too."""
         self.connection(shard).close(code, reason)
 
     def forget_session(self, shard: int) -> None:
         """The session can't be resumed any more (op 9 false answers a RESUME); its connection stays."""
         self.hub.sessions.end(self.session(shard))
 
+    def reset_token(self) -> None:
+        """The token is no longer valid: every session ends, connections are closed with 4004, REST answers 401."""
+        self.hub.reset_token()
+
     # --- silence and noise
 
     def set_behaviour(self, shard: int, behaviour: Behaviour) -> None:
-        """From now on the shard's connection behaves so (``ack`` and ``pieces`` matter after READY)."""
+        """From now on the shard's connection behaves so; what comes before READY is past."""
         self.connection(shard).behaviour = behaviour
 
     def freeze(self, shard: int, *, deaf: bool = False) -> None:
@@ -121,6 +132,27 @@ class Controls:
     def thaw(self, shard: int) -> None:
         """Send what a frozen connection held back."""
         self.connection(shard).thaw()
+
+    def acknowledge(self, shard: int, how: Literal["full", "bare", "none"]) -> None:
+        """How heartbeats are acknowledged from now on: in full, without ``d``, ``s`` and ``t``, or not at all."""
+        self._change(shard, ack=how)
+
+    def withhold(self, shard: int, *events: str) -> None:
+        """Hold back events of these names, all of them by default; the rest, ACKs too, goes on."""
+        self._change(shard, withhold=events or ("*",))
+
+    def release(self, shard: int, how: Literal["late", "dropped"] = "late") -> int:
+        """Hold nothing back any more; what was held back is sent, or dropped. How many events that were."""
+        return self.connection(shard).release(late=how == "late")
+
+    def shape(self, shard: int, **fields: float) -> None:
+        """How payloads are cut and paced from now on: any of ``pieces``, ``fragments``, ``pings``, ``gather``,
+        ``segment`` and ``bytes_per_second`` of :class:`Behaviour`."""
+        self._change(shard, **fields)
+
+    def _change(self, shard: int, **fields: object) -> None:
+        connection = self.connection(shard)
+        connection.behaviour = msgspec.structs.replace(connection.behaviour, **fields)
 
     def send_text(self, shard: int, text: bytes) -> None:
         """Any bytes as one payload, through the connection's compression: broken JSON, bad UTF-8, odd envelopes."""
@@ -134,6 +166,16 @@ class Controls:
         """A message that can't be inflated (or, without compression, is half a JSON text)."""
         connection = self.connection(shard)
         connection.put(connection.encoder.garbage())
+
+    def send_nonsense(self, shard: int, kind: Nonsense) -> None:
+        """No JSON, no UTF-8, an unknown op, event or field, or no object: see :mod:`..gateway.noise`."""
+        made = nonsense(kind)
+        if isinstance(made, tuple):
+            self.dispatch(shard, *made)
+        else:
+            self.connection(shard).send(made)
+
+    # --- connections to come
 
     def on_connect(
         self, behaviour: Behaviour, *, shard: int | None = None, host: str | None = None, times: int = 1
@@ -149,54 +191,54 @@ class Controls:
         """All later connections that nothing else was said about behave so."""
         self.hub.script.usual = behaviour
 
-    # --- guilds
+    def behave_well(self) -> None:
+        """Forget all that was said about connections to come; those that stand stay as they are."""
+        self.hub.script.clear()
 
-    def guild(self, index: int) -> Guild:
-        """The world's guild in order of ids, from 0."""
-        return self.hub.world.guilds[sorted(self.hub.world.guilds)[index]]
+    def refuse_connections(
+        self,
+        how: int | Literal["silent", "fin", "rst"] = 503,
+        *,
+        seconds: float | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        """Refuse every connection for a while, or until :meth:`admit_connections`.
 
-    def guild_create(self, guild_id: int, *, intents: int | None = None, pad_to: int = 0) -> bytes:
-        """``d`` of a GUILD_CREATE as a session with these intents (all by default) gets it.
-
-        :param pad_to: made at least so many bytes long, by members nobody has seen.
+        :param how: an HTTP status that answers the upgrade, or what happens instead of an answer.
         """
-        world = self.hub.world
-        guild = world.guilds[guild_id]
-        d = guild.create_payload((1 << 26) - 1 if intents is None else intents, 250)
-        size = len(encode(d))
-        if pad_to > size:
-            sample = encode(next(iter(guild.members.values())))
-            members = list(d["members"])
-            template = next(iter(guild.members.values()))
-            for _ in range(-(-(pad_to - size) // len(sample)) + 1):
-                members.append({**template, "user": {**template["user"], "id": str(world.ids.made())}})
-            d["members"], d["member_count"] = members, len(members)
-            raw = encode(d)
-            return raw if len(raw) >= pad_to else raw[:-1] + b',"padding":"' + b"x" * (pad_to - len(raw)) + b'"}'
-        return encode(d)
+        script = self.hub.script
+        refusal = script.gate = Behaviour(handshake=how, retry_after=retry_after)
+        if seconds is not None:
 
-    def outage(self, guild_id: int) -> None:
-        """The guild becomes unavailable: GUILD_DELETE with ``unavailable``, now and in each backfill."""
-        self.hub.world.guilds[guild_id].unavailable = True
-        for session in self.hub.owners(guild_id):
-            self.hub.show_guild(session, guild_id)
+            def admit() -> None:
+                if script.gate is refusal:
+                    script.gate = None
 
-    def recover(self, guild_id: int) -> None:
-        """The outage ends: GUILD_CREATE with ``unavailable`` false."""
-        self.hub.world.guilds[guild_id].unavailable = False
-        for session in self.hub.owners(guild_id):
-            self.hub.show_guild(session, guild_id)
+            self.hub.later(seconds, admit)
 
-    def join_guild(self, members: int | None = None) -> Guild:
-        """The bot joins a new guild: GUILD_CREATE without ``unavailable``."""
-        guild = self.hub.world.make_guild(members)
-        for session in self.hub.owners(guild.id):
-            self.hub.show_guild(session, guild.id, joined=True)
-        return guild
+    def admit_connections(self) -> None:
+        """Accept connections again."""
+        self.hub.script.gate = None
 
-    def leave_guild(self, guild_id: int, *, how: Literal["told", "silently"] = "told") -> None:
-        """The bot is no longer in the guild; ``silently``: only a later READY shows it, by not listing it."""
-        del self.hub.world.guilds[guild_id]
-        if how == "told":
-            for session in self.hub.owners(guild_id):
-                self.hub.show_guild(session, guild_id)
+    async def set_resume_host(self, state: Literal["open", "refuses", "silent", "mute"]) -> None:
+        """How the resume host fares: ``open``; ``refuses`` TCP; ``silent``: accepts TCP and answers nothing;
+        ``mute``: accepts the WebSocket and never says HELLO.
+
+        :raises LookupError: when sessions are resumed on the main address.
+        """
+        if self.resume_host == self.host:
+            raise LookupError("there is no resume host: sessions are resumed on the main address")
+        behaviours = {"silent": Behaviour(handshake="silent"), "mute": Behaviour(hello=False)}
+        self.hub.script.at_host(self.resume_host, behaviours.get(state))
+        if state == "refuses":
+            await self.close_resume_host()
+        else:
+            await self.open_resume_host()
+
+    async def open_resume_host(self) -> None:
+        """Listen on the resume host."""
+        raise NotImplementedError
+
+    async def close_resume_host(self) -> None:
+        """The resume host refuses TCP from now on."""
+        raise NotImplementedError

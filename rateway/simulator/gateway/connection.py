@@ -18,6 +18,7 @@ from ..records import ClientClose, Connected, Frame
 from . import commands, handshake
 from .behaviour import Behaviour, Drop
 from .encoding import Encoder, Message, PlainEncoder, make_encoder
+from .holdback import Holdback
 from .packing import Packed
 from .rules import PAYLOAD_LIMIT, SlidingLimit
 from .sessions import GatewaySession
@@ -46,9 +47,11 @@ class Wire(Protocol):
 
     def send_messages(self, messages: list[Message]) -> None: ...
 
-    def send_close(self, code: int, reason: str) -> None: ...
+    def send_close(self, code: int | None, reason: str) -> None:
+        """A close frame, empty where there is no code."""
 
-    def drop(self, how: Drop) -> None: ...
+    def drop(self, how: Drop) -> None:
+        """End the TCP connection; never called with ``blackhole``."""
 
     def read(self, reading: bool) -> None:
         """Go on, or stop, reading what the client sends."""
@@ -61,6 +64,8 @@ class Connection:
     :ivar session: the session it identified or resumed, None before.
     :ivar served: READY or RESUMED was sent on it; ``proven``: the client showed that it came.
     :ivar over: it has been closed or lost; nothing is sent any more.
+    :ivar swallowed: it is in a black hole: nothing is read, what is sent is lost, and only :meth:`drop` ends it.
+    :ivar holdback: events that are withheld or change places.
     """
 
     _log = Logger()
@@ -76,6 +81,8 @@ class Connection:
         self.served = False
         self.proven = False
         self.over = False
+        self.swallowed = False
+        self.holdback = Holdback()
         self.presences = SlidingLimit(*_PRESENCES)
         self.interval = behaviour.interval or hub.options.heartbeat_interval
         self._sends = SlidingLimit(hub.options.send_limit, hub.options.send_window)
@@ -131,7 +138,7 @@ class Connection:
             if self.over:
                 return
             late = self.hub.now() - (self._last_beat + self.interval + slack)
-            if self._deaf:
+            if self._deaf or self.swallowed:
                 self._last_beat = self.hub.now()
             elif late >= 0:
                 self.refuse(4000, "late-heartbeat", f"none for {self.interval + slack + late:.3f} s")
@@ -155,7 +162,7 @@ class Connection:
         if self.record.lost_at is None:
             self.record.lost_at = self.hub.now()
             self._log.info(
-                "connection {number} of shard {shard} ended after {duration:.3f} s (client's code {client}, ours {server})",
+                "connection {number} of shard {shard} ended after {duration:.3f} s (its code {client}, ours {server})",
                 duration=self.record.lost_at - self.record.at,
                 number=self.number,
                 shard=self.shard,
@@ -175,22 +182,24 @@ class Connection:
         if session is not None and odd and not self.proven:
             self.hub.resumption.doubt(session)
         if session is not None and session.connection in (self, None):
-            if session.connection is self and self._frozen is None:
+            if session.connection is self and self._frozen is None and not self.swallowed:
                 session.told = session.seq
             session.connection = None
             session.detached_at = self.hub.now()
 
-    def close(self, code: int, reason: str | None = None) -> None:
-        """Send a close frame; some codes end the session."""
+    def close(self, code: int | None, reason: str | None = None) -> None:
+        """Send a close frame, without a code where it is None; some codes end the session."""
         if self.over:
             return
         self.over = True
-        self.record.server_code = code
         if self.session is not None and code in _ENDS_SESSION:
             self.hub.sessions.end(self.session)
         self.detach()
-        self.wire.read(True)
-        self.wire.send_close(code, close_reason(code).meaning if reason is None else reason)
+        if not self.swallowed:
+            self.record.server_code = code
+            self.wire.read(True)
+            words = close_reason(code).meaning if reason is None and code is not None else reason
+            self.wire.send_close(code, words or "")
         self.hub.journal.happened()
 
     def refuse(self, code: int, rule: str, detail: str, reason: str | None = None) -> None:
@@ -207,8 +216,14 @@ class Connection:
         self.control(9, resumable)
 
     def drop(self, how: Drop) -> None:
-        """End the TCP connection without a close frame."""
+        """End the TCP connection without a close frame; ``blackhole`` doesn't end it, but loses what goes over it."""
         self._hard = how != "fin"
+        if how == "blackhole":
+            if self.session is not None and not self.swallowed:
+                self.session.told = self.session.seq
+            self.swallowed = True
+            self.wire.read(False)
+            return
         if not self.over:
             self.over = True
             self.detach()
@@ -225,10 +240,29 @@ class Connection:
         """Whether what is sent now only piles up."""
         return self._frozen is not None or self.wire.is_stuck
 
+    def dispatch(self, name: str, payload: bytes) -> None:
+        """One event, unless it is held back."""
+        names = self.behaviour.withhold
+        if names or self.holdback.swaps:
+            for ready in self.holdback.pass_on(name, payload, names):
+                self.send(ready)
+        else:
+            self.send(payload)
+
+    def release(self, *, late: bool) -> int:
+        """Withhold nothing any more; what was withheld is sent now, or dropped. How many events that were."""
+        self.behaviour = msgspec.structs.replace(self.behaviour, withhold=())
+        withheld = self.holdback.release()
+        if late:
+            for payload in withheld:
+                self.send(payload)
+        return len(withheld)
+
     @property
     def takes_packed(self) -> bool:
         """Whether packed events may go out as they are: nothing is to be done to each payload by itself."""
-        return self.behaviour.pieces < 2
+        behaviour = self.behaviour
+        return behaviour.pieces < 2 and not behaviour.withhold and not self.holdback.swaps
 
     def send_packed(self, events: Sequence[Packed], first: int) -> None:
         """Packed events with the sequences from ``first`` on, in one write."""
@@ -237,7 +271,7 @@ class Connection:
 
     def put(self, messages: list[Message]) -> None:
         """Messages as they are: nothing is compressed, nothing is checked."""
-        if self.over:
+        if self.over or self.swallowed:
             return
         if self._frozen is not None:
             self._frozen.extend(messages)
@@ -255,12 +289,12 @@ class Connection:
             if self.session is not None:
                 self.session.told = self.session.seq
         self._deaf = deaf
-        self.wire.read(not deaf)
+        self.wire.read(not (deaf or self.swallowed))
 
     def thaw(self) -> None:
         """Send what waited, and go on."""
         waiting, self._frozen, self._deaf = self._frozen or [], None, False
-        self.wire.read(True)
+        self.wire.read(not self.swallowed)
         self.put(waiting)
 
     # --- receiving

@@ -1,6 +1,6 @@
 """Autobahn below, ``connection`` above: messages and close frames cross here, and nothing is decided.
 
-Data frames are written straight to the transport: a server's are unmasked, so that a short header and the bytes do.
+Data frames are written straight to the transport, unless the connection's behaviour cuts or paces them (``outflow``).
 """
 
 from __future__ import annotations
@@ -20,20 +20,16 @@ from ..records import Connected
 from .behaviour import Behaviour, Drop
 from .connection import Connection
 from .encoding import Message
+from .outflow import Outflow, frame
+
+_REASON_BYTES = 123
+"""What a close frame has room for besides its code (RFC 6455, section 5.5)."""
+
+_BACKLOG = 1 << 16
+"""Bytes that may wait for a connection that is slow by order, before it counts as stuck."""
 
 _CLOSE_TIMEOUT = 2.0
 """Seconds the client has to answer a close frame."""
-
-
-def _frame(data: bytes, binary: bool) -> bytes:
-    """A whole, final, unmasked data frame (RFC 6455, section 5.2)."""
-    first = b"\x82" if binary else b"\x81"
-    size = len(data)
-    if size < 126:
-        return first + size.to_bytes(1, "big") + data
-    if size < 65536:
-        return first + b"\x7e" + size.to_bytes(2, "big") + data
-    return first + b"\x7f" + size.to_bytes(8, "big") + data
 
 
 @implementer(IPushProducer)
@@ -44,13 +40,13 @@ class _Gauge:
         self._wire = wire
 
     def pauseProducing(self) -> None:
-        self._wire.is_stuck = True
+        self._wire.is_full = True
 
     def resumeProducing(self) -> None:
-        self._wire.is_stuck = False
+        self._wire.is_full = False
 
     def stopProducing(self) -> None:
-        self._wire.is_stuck = True
+        self._wire.is_full = True
 
 
 class GatewayProtocol(WebSocketServerProtocol):
@@ -59,7 +55,8 @@ class GatewayProtocol(WebSocketServerProtocol):
     hub: Hub
     behaviour: Behaviour
     connection: Connection | None = None
-    is_stuck = False
+    is_full = False
+    outflow: Outflow
     _query: dict[str, str]
     _path = _name = ""
 
@@ -74,6 +71,7 @@ class GatewayProtocol(WebSocketServerProtocol):
         self.transport.registerProducer(_Gauge(self), True)
         hub = self.hub
         host = getattr(self.transport.getHost(), "host", "")
+        self.outflow = Outflow(hub, self._write)
         number = hub.journal.totals.get("connections", 0) + 1
         record = Connected(number, hub.now(), host, self._path, self._query, name=self._name)
         self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
@@ -97,20 +95,46 @@ class GatewayProtocol(WebSocketServerProtocol):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:
+            self.outflow.stop()
             self.connection.lost()
 
     # --- the wire of a connection
 
-    def send_messages(self, messages: list[Message]) -> None:
-        if self.state == self.STATE_OPEN:
-            self.transport.write(b"".join([_frame(data, binary) for data, binary in messages]))
+    @property
+    def is_stuck(self) -> bool:
+        return self.is_full or self.outflow.waiting > _BACKLOG
 
-    def send_close(self, code: int, reason: str) -> None:
+    def send_messages(self, messages: list[Message]) -> None:
+        if self.state != self.STATE_OPEN or self.connection is None:
+            return
+        behaviour = self.connection.behaviour
+        if behaviour.is_shaped or self.outflow.pending:
+            self.outflow.send(messages, behaviour)
+        else:
+            self.transport.write(b"".join([frame(data, binary) for data, binary in messages]))
+
+    def send_close(self, code: int | None, reason: str) -> None:
+        self.outflow.then(lambda: self._send_close(code, reason))
+
+    def _send_close(self, code: int | None, reason: str) -> None:
         if self.state != self.STATE_OPEN:
             return
         # Autobahn's own sendClose refuses codes that Discord uses (1001).
-        self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:120])
+        words = reason.encode()[:_REASON_BYTES].decode(errors="ignore").encode()
+        self.sendCloseFrame(code=code, reasonUtf8=None if code is None else words)
         self.hub.later(_CLOSE_TIMEOUT, lambda: self.drop("fin"))
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """What Autobahn sends by itself, pongs and close frames, must not come amid a frame that is on its way."""
+        if self.connection is not None and self.outflow.pending:
+            self.outflow.append(data)
+        else:
+            super().sendData(data, sync, chopsize)
+
+    def _write(self, data: bytes) -> None:
+        connection = self.connection
+        if self.state != self.STATE_CLOSED and connection is not None and not connection.swallowed:
+            self.transport.write(data)
 
     def drop(self, how: Drop) -> None:
         if self.state == self.STATE_CLOSED:
@@ -163,7 +187,8 @@ class GatewayResource(Resource):
             request.setHeader(b"content-type", b"text/plain; charset=utf-8")
             return b"A simulated Discord: REST is below /api/v10, the gateway is a WebSocket at /.\n"
         host = getattr(request.getHost(), "host", "")
-        behaviour = self._hub.script.opening(host)
+        name = request.getRequestHostname().decode("ascii", "replace")
+        behaviour = self._hub.script.opening(host, name)
         if behaviour.handshake == "accept":
             return WebSocketResource(_Builder(self._hub, self._factory, behaviour)).render(request)
         self.log.info("a connection to {host} is met by {what}", host=host, what=behaviour.handshake)
@@ -172,8 +197,19 @@ class GatewayResource(Resource):
             self._hub.resumption.misbehaved(self._hub.now())
         transport: Any = request.channel.transport
         self._hub.transports.add(transport)
+        if isinstance(behaviour.handshake, int):
+            return _refuse(request, behaviour.handshake, behaviour.retry_after)
         if behaviour.handshake == "rst":
             transport.abortConnection()
         elif behaviour.handshake == "fin":
             transport.loseConnection()
         return NOT_DONE_YET
+
+
+def _refuse(request: Request, status: int, retry_after: int | None) -> bytes:
+    """The upgrade is answered by an HTTP status, as Discord's edge does when it has no room."""
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    if retry_after is not None:
+        request.setHeader(b"retry-after", b"%d" % retry_after)
+    return b"%d: the gateway takes no connections\n" % status
