@@ -103,7 +103,7 @@ def makeService(options: Options) -> IService:
     redactor.learn(config.token, config.amqp_uri)
     # Before twistd begins to log, so that it comes before every other observer.
     globalLogPublisher.addObserver(redactor)
-    end = ending.Ending(reactor, ending.exit_with)
+    end = ending.Ending(reactor, ending.exit_with, ending.set_alarm)
     parent = Parent(
         reactor,
         config,

@@ -4,5 +4,6 @@
 ``checkpoint``  how far the broker has confirmed, per session; kept in step with the store
 ``requests``    a cache query from the inbox, and its answer
 ``commands``    a gateway command from the inbox, and its answer
+``phases``      a stop in phases, with one budget of time
 ``service``     the ``MultiService`` that holds all of it and stops it in order
 """

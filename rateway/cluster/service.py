@@ -18,6 +18,7 @@ from rateway.amqp.topology import COMMAND_KEY, exchange_name
 from rateway.amqp.uri import parse_uri
 from rateway.config import Config
 from rateway.interfaces import IFatalReporter, IIdentifyGate
+from rateway.model import deadlines
 from rateway.model.plan import Cluster
 from rateway.shard.service import ShardService, ShardSettings
 from rateway.store.cache import Cache
@@ -25,11 +26,9 @@ from rateway.store.cluster import ClusterStore
 
 from .checkpoint import Checkpoint
 from .commands import GatewayCommands, Send
+from .phases import Phase, run_phases
 from .pipeline import Pipeline
 from .requests import CacheRequests
-
-FLUSH_TIMEOUT = 2.0
-"""Seconds a stop waits for the broker to confirm what is in flight; Discord replays the rest at the next start."""
 
 
 class ClusterService(MultiService):
@@ -58,7 +57,7 @@ class ClusterService(MultiService):
         super().__init__()
         self.cluster = cluster
         self._store = store
-        clock = IReactorTime(reactor)
+        clock = self._clock = IReactorTime(reactor)
         resumable = store.sessions()
         self._checkpoint = Checkpoint(
             clock, store, {shard: (found.session.id, found.kept) for shard, found in resumable.items()}
@@ -146,24 +145,33 @@ class ClusterService(MultiService):
         if not self.running:
             return
         self.running = 0
-        await self._broker.stop_inbox()
+        phases = (
+            Phase("leaving the inbox", deadlines.INBOX, self._broker.stop_inbox),
+            Phase("closing the shards", deadlines.SHARDS, lambda _: self._close_shards(final)),
+            Phase("waiting for confirms", deadlines.FLUSH, self._flush),
+            Phase("leaving the broker", deadlines.GOODBYE, self._broker.leave),
+        )
+        try:
+            await run_phases(self._clock, f"cluster {self.cluster.number}", deadlines.CLUSTER, phases)
+            self._checkpoint.write()
+        finally:
+            self._store.close()
+
+    async def _close_shards(self, final: bool) -> None:
         stopping = [shard.stop(final=final) for shard in self.shards.values() if shard.running]
         await DeferredList(stopping, consumeErrors=True)
+
+    async def _flush(self, seconds: float) -> None:
         self._pipeline.flush()
-        if not await self._broker.drained(FLUSH_TIMEOUT):
+        if not await self._broker.drained(seconds):
             self._log.warn(
                 "cluster {n} stops with {count} events the broker has not confirmed; Discord replays them at the next "
                 "start",
                 n=self.cluster.number,
                 count=self._broker.held_events,
             )
-        try:
-            # Before the broker is left, which may hang: the cursors are what the next start goes by.
-            self._checkpoint.write()
-            await self._broker.stopService()
-            self._checkpoint.write()
-        finally:
-            self._store.close()
+        # Before the broker is left, which may hang: the cursors are what the next start goes by.
+        self._checkpoint.write()
 
     def _delivered(self, delivery: Delivery) -> None:
         if delivery.routing_key == COMMAND_KEY:

@@ -11,13 +11,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rateway.model import deadlines
+
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
-
-ORPHAN_STOP = 7.0
-"""Seconds an orphan takes at most to stop in order."""
-ALARM = 8
-"""Seconds after which an orphan ends, whatever hangs."""
 
 
 def main() -> None:
@@ -45,8 +42,8 @@ def main() -> None:
 
 def _end(reactor: Any, stopped: Deferred[None]) -> None:
     """Stop within bounds. The alarm is the kernel's: it ends the process even if the reactor never turns again."""
-    signal.alarm(ALARM)
-    stopped.addTimeout(ORPHAN_STOP, reactor)
+    signal.alarm(deadlines.ALARM)
+    stopped.addTimeout(deadlines.ORPHAN, reactor)
     stopped.addErrback(lambda _: None)
     stopped.addCallback(lambda _: reactor.stop())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from zope.interface import implementer
 
 from rateway.errors import RatewayError
 from rateway.interfaces import IFatalReporter
+from rateway.model import deadlines
 
 _code = 0
 
@@ -32,13 +34,19 @@ class Stoppable(Protocol):
 
 @implementer(IFatalReporter)
 class Ending:
-    """Ends this process for a reason. Only the first reason is told."""
+    """Ends this process for a reason. Only the first reason is told.
+
+    :param alarm: has the kernel end the process, should the end in order not come about.
+    """
 
     _log = Logger()
 
-    def __init__(self, reactor: Stoppable, exit_with: Callable[[int], None]) -> None:
+    def __init__(
+        self, reactor: Stoppable, exit_with: Callable[[int], None], alarm: Callable[[], None] = lambda: None
+    ) -> None:
         self._reactor = reactor
         self._exit_with = exit_with
+        self._alarm = alarm
         self.sentence: str | None = None
         self._asked_to = False
 
@@ -60,9 +68,15 @@ class Ending:
         self._stop()
 
     def _stop(self) -> None:
+        self._alarm()
         # Not running is stopping already.
         with suppress(ReactorNotRunning):
             self._reactor.stop()
+
+
+def set_alarm() -> None:
+    """The kernel ends this process when its time to stop is over, even if the reactor never turns again."""
+    signal.setitimer(signal.ITIMER_REAL, deadlines.STOP)
 
 
 def exit_with(code: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail
@@ -21,6 +21,7 @@ from rateway.errors import ConfigError, FatalError, RequestRefused, Unavailable
 from rateway.gateway.identify import Limits
 from rateway.http.client import GatewayBot, SessionStartLimit
 from rateway.interfaces import IFatalReporter
+from rateway.model import deadlines
 from rateway.model.plan import Plan, decide_total, make_plan, multiple_for, share_out
 
 from .discovery import AsksDiscord, Discovery
@@ -29,8 +30,8 @@ from .state import StateFolder
 from .supervisor import Orders, Spawn, Supervisor
 from .wording import counted, duration
 
-KILL_AFTER = 9.0
-"""Seconds an orderly stop may take; service managers and containers often give ten."""
+T = TypeVar("T")
+
 EXPECT_SECONDS = 10.0
 """How long the first groups of shards may take to ask for their permits before later ones go first."""
 REFRESH_AGAIN = 60.0
@@ -240,17 +241,27 @@ class Parent(Service):
             self._beginning.cancel()
         if self._refreshing is not None and self._refreshing.active():
             self._refreshing.cancel()
-        impatience = self._reactor.callLater(KILL_AFTER, self.hurry)
-        stopping = [Deferred.fromCoroutine(supervisor.stop()) for supervisor in self._supervisors]
-        for succeeded, result in await DeferredList(stopping, consumeErrors=True):
+        impatience = self._reactor.callLater(deadlines.KILL, self.hurry)
+        stopping = DeferredList(
+            [Deferred.fromCoroutine(supervisor.stop()) for supervisor in self._supervisors], consumeErrors=True
+        )
+        for succeeded, result in await self._within(deadlines.KILL + deadlines.BURY, stopping) or ():
             if not succeeded:
                 self._log.failure("stopping a child", result)
         if impatience.active():
             impatience.cancel()
         if self._gate is not None:
             self._gate.stop()
-        await self._client.close()
+        await self._within(deadlines.BURY, Deferred.fromCoroutine(self._client.close()))
         self._state.unlock()
+
+    def _within(self, seconds: float, waiting: Deferred[T]) -> Deferred[T | None]:
+        """What is waited for, or None if it doesn't come in time: a stop doesn't hang on it."""
+
+        def too_late(result: object, seconds: float) -> None:
+            self._log.warn("stopping: something hangs, and is waited for no more")
+
+        return waiting.addTimeout(seconds, self._reactor, onTimeoutCancel=too_late)
 
 
 def _limits(limit: SessionStartLimit) -> Limits:

@@ -357,7 +357,7 @@ class DeliveryTests(BenchTestCase):
         bench = self.bench()
         connection = bench.scripted.now
         connection.deliver(b"before")
-        stopped = bench.broker.stop_inbox()
+        stopped = bench.broker.stop_inbox(2.0)
         self.assertNoResult(stopped)
         bench.scripted.pump()
         self.successResultOf(stopped)
@@ -371,7 +371,7 @@ class DeliveryTests(BenchTestCase):
         """A broker that doesn't answer holds up a stop for two seconds, not more."""
         bench = self.bench()
         bench.scripted.script["basic.cancel"] = lambda *_: None
-        stopped = bench.broker.stop_inbox()
+        stopped = bench.broker.stop_inbox(2.0)
         bench.scripted.advance(1.5)
         self.assertNoResult(stopped)
         bench.scripted.advance(1)
@@ -381,7 +381,7 @@ class DeliveryTests(BenchTestCase):
         """A broker that is away holds up nothing."""
         bench = self.bench()
         bench.scripted.go_away()
-        self.successResultOf(bench.broker.stop_inbox())
+        self.successResultOf(bench.broker.stop_inbox(2.0))
 
 
 class AnswerTests(BenchTestCase):

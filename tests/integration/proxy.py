@@ -30,7 +30,8 @@ class _Passing(ProxyServer):
 
     def dataReceived(self, data: bytes) -> None:
         self.factory.proxy.passed += data
-        super().dataReceived(data)
+        if not self.factory.proxy.frozen:
+            super().dataReceived(data)
 
 
 class Proxy:
@@ -39,6 +40,7 @@ class Proxy:
     :ivar port: where it listens.
     :ivar connections: how many came so far, whether TLS succeeded or not.
     :ivar passed: all that clients said, after TLS.
+    :ivar frozen: while it is set, what clients say is swallowed: the server seems to hang.
     """
 
     def __init__(self, reactor: Any, target_port: int) -> None:
@@ -49,6 +51,7 @@ class Proxy:
         self._listening: IListeningPort | None = None
         self.port = 0
         self.connections = 0
+        self.frozen = False
         self.passed = bytearray()
 
     async def listen(self, pair: Pair | None = None, port: int = 0) -> None:

@@ -67,6 +67,32 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(codes, [1])
 
 
+class AlarmTests(SynchronousTestCase):
+    """An end that doesn't come about."""
+
+    def test_every_end_sets_it(self) -> None:
+        """Be it asked for or fatal, before the reactor is stopped."""
+        for end in (Ending.stop, lambda ending: ending.report_fatal(FatalError("x"))):
+            reactor = Reactor()
+            stops: list[int] = []
+            ending = Ending(reactor, lambda code: None, lambda: stops.append(reactor.stops))  # noqa: B023
+            end(ending)
+            self.assertEqual(stops, [0])
+
+    def test_a_process_that_hangs_is_ended_by_the_kernel(self) -> None:
+        """Even where nothing of Python runs any more."""
+        code = (
+            "import threading\n"
+            "from rateway.model import deadlines\n"
+            "from rateway.process import ending\n"
+            "deadlines.STOP = 0.2\n"
+            "ending.set_alarm()\n"
+            "lock = threading.Lock(); lock.acquire(); lock.acquire()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30)
+        self.assertEqual(done.returncode, -signal.SIGALRM)
+
+
 class ExitCodeTests(SynchronousTestCase):
     """What the shell sees, whatever the program meant to return."""
 

@@ -11,8 +11,9 @@ from zope.interface.verify import verifyObject
 from rateway.config import Config, from_wire
 from rateway.errors import FatalError, Unavailable
 from rateway.http.client import GatewayBot, SessionStartLimit
+from rateway.model import deadlines
 from rateway.process import commands
-from rateway.process.parent import KILL_AFTER, Parent
+from rateway.process.parent import Parent
 from rateway.process.state import StateFolder
 
 from .fakes import FakeFatal, Heard, ReactorClock, Spawner
@@ -28,6 +29,7 @@ class Client:
         self.asked = 0
         self.closed = False
         self.gate: Deferred[None] = succeed(None)
+        self.closing: Deferred[None] = succeed(None)
 
     async def gateway_bot(self, attempts: int) -> GatewayBot:
         self.asked += 1
@@ -39,6 +41,7 @@ class Client:
 
     async def close(self) -> None:
         self.closed = True
+        await self.closing
 
 
 class Signals:
@@ -221,11 +224,29 @@ class ParentTests(SynchronousTestCase):
         self.spawner.prepare = lambda child: setattr(child, "answer_stop", Deferred())
         parent = self.run_(Client(GatewayBot("wss://g", 4, LIMIT)), shards_per_cluster=6)
         stopped = self.stop(parent)
-        self.clock.advance(KILL_AFTER - 0.1)
+        self.clock.advance(deadlines.KILL - 0.1)
         self.assertNoResult(stopped)
         self.clock.advance(0.2)
         self.successResultOf(stopped)
         self.assertEqual([process.signals for process in self.spawner.processes], [["KILL"]] * 2)
+
+    def test_what_cannot_even_be_killed_is_not_waited_for(self) -> None:
+        """A process that the kernel doesn't end, and connections that don't close: the stop ends all the same."""
+        self.spawner.obeys = False
+        client = Client(GatewayBot("wss://g", 4, LIMIT))
+        parent = self.run_(client)
+        for process in self.spawner.processes:
+            self.patch(process, "signalProcess", lambda _: None)
+        client.closing = Deferred()
+        stopped = self.stop(parent)
+        for _ in range(100):
+            self.assertNoResult(stopped)
+            self.clock.advance(0.1)
+            if stopped.called:
+                break
+        self.successResultOf(stopped)
+        self.assertLess(self.clock.seconds(), deadlines.STOP)
+        self.assertEqual(sum("is waited for no more" in text for text in self.heard.texts("warn")), 2)
 
     def test_a_second_signal_doesnt_wait(self) -> None:
         """Whoever presses Ctrl-C twice is in a hurry."""
