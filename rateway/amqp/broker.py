@@ -6,7 +6,6 @@ own, for the broker closes a channel to say no.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,11 @@ from rateway.errors import FatalError, LocalProtocolError
 from rateway.interfaces import IFatalReporter
 from rateway.model.deadlines import GOODBYE
 from rateway.model.dispatch import Dispatch
-from rateway.spool.spool import Spool
 from rateway.tls import client_endpoint
 
 from .channel import Refused
 from .client import Client
 from .connection import Connector
-from .expiry import Expiry
 from .frames import EventEncoder, publish_frames
 from .inbox import Delivery, Inbox
 from .outages import Outages
@@ -34,8 +31,8 @@ from .publisher import Publisher
 from .topology import exchange_name
 from .uri import BrokerAddress
 
-MEMORY = 16 * 1024 * 1024
-"""Bytes of events that may be held in memory."""
+HIGH_WATER = 64 * 1024 * 1024
+"""Bytes of events held at which reading from Discord stops."""
 
 ANSWERS_LIMIT = 16 * 1024 * 1024
 """Bytes of answers that wait for the transport; more are dropped, as if the broker were away."""
@@ -65,23 +62,14 @@ class ClusterBroker(Service):
         on_kept: Callable[[Mapping[int, tuple[str, int]]], None],
         on_room: Callable[[bool], None],
         outages: Outages | None = None,
-        memory: int = MEMORY,
-        spool: Spool | None = None,
-        refused: Spool | None = None,
-        ttl: Mapping[str, int] | None = None,
-        now: Callable[[], float] = time.time,
+        high_water: int = HIGH_WATER,
         endpoint: IStreamClientEndpoint | None = None,
     ) -> None:
         """
         :param handler: called with each message; whatever it does, the message is acknowledged.
         :param ca_file: PEM file of the authority that signed the broker's certificate, instead of the system's.
-        :param on_kept: called with shard → (session id, sequence up to which every event is confirmed or on disk).
-        :param on_room: called with ``False`` when neither memory nor disk has room for more events, with ``True``
-            when there is room again.
-        :param memory: bytes of events that are held in memory; what is more goes to disk.
-        :param spool: where events wait on disk; without one, memory is all there is.
-        :param refused: where those wait that the broker nacked.
-        :param ttl: event name → milliseconds after which an event of that name is worth nothing.
+        :param on_kept: called with shard → (session id, sequence up to which every event is confirmed).
+        :param on_room: called with ``False`` when ``high_water`` bytes are held, with ``True`` at half of it.
         :param outages: of the process, if it has more clusters than this one.
         :param endpoint: where to connect to, instead of what the address says.
         """
@@ -92,18 +80,8 @@ class ClusterBroker(Service):
         self._answers_size = 0
         self._is_ready = False
         self._ready: list[Deferred[None]] = []
-        encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent, ttl=ttl)
-        self._publisher = Publisher(
-            reactor,
-            self._exchange,
-            encoder,
-            Expiry(ttl or {}, now, self._exchange),
-            spool or Spool.nowhere(),
-            refused or Spool.nowhere(),
-            on_kept,
-            on_room,
-            memory,
-        )
+        encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent)
+        self._publisher = Publisher(reactor, self._exchange, encoder, on_kept, on_room, high_water)
         self._inbox = Inbox(reactor, cluster, handler, self._became_ready, fatal)
         self._connector = Connector(
             reactor,
@@ -188,10 +166,6 @@ class ClusterBroker(Service):
         """Take no more requests; fires when none comes any more, or after that many seconds."""
         stopping = Deferred.fromCoroutine(self._inbox.stop())
         return stopping.addTimeout(within, self._reactor, onTimeoutCancel=lambda _, __: None)
-
-    def secure(self) -> None:
-        """Write all held events to disk, as far as it takes them: see :meth:`Publisher.secure`."""
-        self._publisher.secure()
 
     def drained(self, timeout: float) -> Deferred[bool]:
         """Fires with ``True`` once every held event is confirmed, with ``False`` after ``timeout`` seconds."""
