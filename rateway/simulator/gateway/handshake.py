@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -21,6 +22,9 @@ _log = Logger()
 
 _REPLAY_SLICE = 200
 """Events replayed in one go, before heartbeats get their turn."""
+
+_PADDING = 1000
+"""Characters of one entry of the trace that makes a READY large."""
 
 _INTENT_FLAGS = 1 << 12 | 1 << 14 | 1 << 18
 """The application's flags that stand for the privileged intents."""
@@ -58,8 +62,23 @@ def identify(connection: Connection, d: object) -> None:
     elif answer == "silence":
         connection.identified = True
     else:
-        _start(connection, asked)
+        _answer(connection, lambda: _start(connection, asked))
     return None
+
+
+def _answer(connection: Connection, do: Callable[[], None]) -> None:
+    """Go on to READY or to the replay, after the time a script wants to pass before."""
+    delay = connection.behaviour.answer_delay
+    if not delay:
+        return do()
+    connection.identified = True
+
+    def late() -> None:
+        if not connection.over:
+            connection.identified = False
+            do()
+
+    return connection.hub.later(delay, late)
 
 
 def _within_limits(connection: Connection, asked: Asked, d: dict[str, object]) -> bool:
@@ -133,11 +152,20 @@ def _start(connection: Connection, asked: Asked) -> None:
         total=asked.total,
         intents=asked.intents,
     )
-    hub.deliver(session, "READY", encode(ready))
+    hub.deliver(session, "READY", _padded(ready, connection.behaviour.ready_size))
     _follow(connection)
     if connection.behaviour.backfill:
         session.backfilling = True
         hub.later(0, lambda: hub.backfill(session, [guild.id for guild in guilds]))
+
+
+def _padded(ready: dict[str, object], size: int) -> bytes:
+    """READY's ``d``, made at least so many bytes long by a long trace."""
+    raw = encode(ready)
+    if len(raw) >= size:
+        return raw
+    count = (size - len(raw)) // _PADDING + 1
+    return encode({**ready, "_trace": [f"{number:0>{_PADDING}}" for number in range(count)]})
 
 
 def _follow(connection: Connection) -> None:
@@ -191,9 +219,16 @@ def resume(connection: Connection, d: object) -> None:
     if answer == "silence":
         connection.identified = True
         return _note(connection, id, seq, "silence", 0)
-    missed = session.missed(seq)
-    if missed is None:
-        hub.sessions.end(session)
+    return _answer(connection, lambda: _take_up(connection, id, seq))
+
+
+def _take_up(connection: Connection, id: str, seq: int) -> None:
+    hub = connection.hub
+    session = hub.sessions.find(id, hub.now())
+    missed = None if session is None else session.missed(seq)
+    if session is None or missed is None:
+        if session is not None:
+            hub.sessions.end(session)
         return _invalid(connection, id, seq, retry=False)
     _judge(connection, session)
     _note(connection, id, seq, "resumed", len(missed))

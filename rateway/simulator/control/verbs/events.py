@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...simulator import Simulator
 
 _Key = Literal["t", "s", "op", "d"]
+_WIRE: tuple[_Key, ...] = ("t", "s", "op", "d")
 
 EventName = Annotated[str, Meta(pattern="^[A-Z0-9_]+$", description="the event's name, in capitals")]
 
@@ -25,18 +26,16 @@ class Dispatch(ShardAction, tag="dispatch", frozen=True, kw_only=True):
     name: EventName
     d: Annotated[Any, Meta(description="what it says, any JSON value")] = msgspec.field(default_factory=dict)
     text: Annotated[str | None, Meta(description="what it says as JSON text, sent byte for byte, in place of d")] = None
-    order: Annotated[tuple[Literal["t", "s", "op", "d"], ...], Meta(description="the order of the envelope's keys")] = (
-        WIRE_ORDER
-    )
+    order: Annotated[tuple[_Key, ...], Meta(description="the order of the envelope's keys")] = _WIRE
     times: Annotated[Count, Meta(description="how often, each with a sequence of its own")] = 1
 
     def __post_init__(self) -> None:
-        if sorted(self.order) != sorted(WIRE_ORDER):
+        if sorted(self.order) != sorted(_WIRE):
             raise ValueError("order must name t, s, op and d once each")
 
     def act(self, simulator: Simulator) -> dict[str, list[int]]:
         d = self.d if self.text is None else self.text.encode()
-        order = WIRE_ORDER if self.order == WIRE_ORDER else self.order
+        order = WIRE_ORDER if self.order == _WIRE else self.order
 
         def give(shard: int) -> int:
             return [simulator.dispatch(shard, self.name, d, order=order) for _ in range(self.times)][-1]
