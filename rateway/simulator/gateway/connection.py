@@ -158,6 +158,9 @@ class Connection:
 
     def lost(self) -> None:
         """The TCP connection is gone."""
+        if self.session is not None and not (self.over or self.proven) and self.record.client_code is None:
+            # A client that went without a word may have been gone before READY came.
+            self.hub.resumption.doubt(self.session)
         self.over = True
         if self.record.lost_at is None:
             self.record.lost_at = self.hub.now()
