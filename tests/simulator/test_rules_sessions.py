@@ -288,6 +288,15 @@ class WasteTests(Leaving):
         await self.ready(simulator)
         await self.no_breach(simulator)
 
+    async def test_killed(self) -> None:
+        """Nor is one that came when the client may have been gone already."""
+        simulator = await self.start(guilds=0)
+        client = await self.ready(simulator)
+        client.transport.abortConnection()
+        await simulator.until(lambda: not simulator.hub.connections)
+        await self.ready(simulator)
+        await self.no_breach(simulator)
+
     async def test_closed_for_good(self) -> None:
         """1000 and 1001 say that the session isn't wanted: recorded as wasted, no breach."""
         simulator = await self.start(guilds=0)
