@@ -24,6 +24,7 @@ from scripts.trial_report import read_report
 _TRIAL_TIMEOUT = 600.0
 _CHECK_TIMEOUT = 300.0
 _PACKAGING = "tests.test_packaging"
+_STRANGERS = "tests.strangers"
 
 
 class Tally:
@@ -160,6 +161,14 @@ async def _coverage_report(tally: Tally, env: dict[str, str]) -> None:
         tally.check("coverage report", code == 0)
 
 
+async def _strangers(tally: Tally) -> None:
+    """Install the libraries of others; without them their tests fail, and all else is tested nevertheless."""
+    with tally.phase("the Discord libraries of others"):
+        code, _ = await _run([sys.executable, "-m", "scripts.strangers"])
+        if code != 0:
+            tally.check("installing the Discord libraries of others", False)
+
+
 def _all_tests() -> list[str]:
     """Every test module but the packaging test, which has a phase of its own; the slow ones first."""
     found = (environment.ROOT / "tests").rglob("test_*.py")
@@ -173,6 +182,8 @@ async def _main(arguments: Sequence[str]) -> int:
     try:
         if not arguments:
             await _static_checks(tally)
+        if not arguments or any(_STRANGERS.startswith(each) or each.startswith(_STRANGERS) for each in arguments):
+            await _strangers(tally)
         with tempfile.TemporaryDirectory(prefix="rateway-tests-", ignore_cleanup_errors=True) as folder:
             scratch = Path(folder) / "scratch"
             scratch.mkdir()

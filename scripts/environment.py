@@ -31,17 +31,17 @@ def ensure() -> None:
 
     :raises SetupError: it can't be made; the text ends with the reason.
     """
-    with _alone():
+    with alone():
         wanted = _fingerprint()
         if _works() and _STAMP.is_file() and _STAMP.read_text() == wanted:
             return
         if not _works():
             print("Making the virtual environment .venv ...", file=sys.stderr, flush=True)
-            _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "make the virtual environment")
+            run([sys.executable, "-m", "venv", "--clear", str(VENV)], "make the virtual environment")
         print("Installing rateway and what its tests need into .venv ...", file=sys.stderr, flush=True)
         # Without `compat` the plugin folder would not be on sys.path, and twistd would list no rateway.
         pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
-        _run(
+        run(
             [*pip, "--editable", f"{ROOT}[test]", "--config-settings", "editable_mode=compat"],
             "install the packages of setup.cfg",
         )
@@ -64,7 +64,11 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _run(argv: Sequence[str], purpose: str) -> None:
+def run(argv: Sequence[str], purpose: str) -> None:
+    """Run a step of a set-up to its end.
+
+    :raises SetupError: it failed; the text has its last lines, and that we "could not" do what ``purpose`` says.
+    """
     with subprocess.Popen(
         argv,
         cwd=ROOT,
@@ -85,7 +89,7 @@ def _run(argv: Sequence[str], purpose: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One set-up at a time: tests and demo may be started side by side."""
     folder = os.open(ROOT, os.O_RDONLY)
     try:
