@@ -85,6 +85,9 @@ class GatewayCommands:
         except RequestRefused as error:
             self._refused(delivery, str(error))
             return
+        except Exception:
+            self._failed(Failure(), delivery)
+            return
         sent.addCallbacks(lambda _: self._answer(delivery, {"status": "sent"}), self._failed, errbackArgs=(delivery,))
         sent.addErrback(lambda failure: self._log.failure("answering a gateway command", failure))
 

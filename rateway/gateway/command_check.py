@@ -37,7 +37,7 @@ def check_command(body: bytes) -> tuple[int, Fields]:
         raise RequestRefused(f"the payload has {len(body)} bytes, Discord takes at most {MAX_PAYLOAD}")
     try:
         payload = ujson.loads(body)
-    except ValueError as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise RequestRefused(f"the payload is no JSON: {error}") from error
     if not isinstance(payload, dict):
         raise RequestRefused("the payload has to be a JSON object with op and d")
@@ -68,7 +68,7 @@ def encode_command(op: int, d: Mapping[str, object]) -> bytes:
             {"op": op, "d": d}, ensure_ascii=False, escape_forward_slashes=False, separators=(",", ":"), allow_nan=False
         )
         payload = text.encode()
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise RequestRefused(f"the payload can't be written as JSON for Discord: {error}") from error
     if len(payload) > MAX_PAYLOAD:
         raise RequestRefused(f"the payload has {len(payload)} bytes, Discord takes at most {MAX_PAYLOAD}")

@@ -155,6 +155,15 @@ class GatewayCommandsTests(SynchronousTestCase):
         self.assertIn("log", self.refusal())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_a_fault_in_reading_it_is_answered_and_logged(self) -> None:
+        """What nobody foresaw costs the message, and its sender hears of it."""
+        commands = GatewayCommands(
+            self.clock, "rateway-2", self.answers, self.shards, self.elsewhere, 6, 2, 30.0, lambda: 1 // 0
+        )
+        commands.received(delivery(PRESENCE, routing_key="gateway", reply_to="q", correlation_id=b"c", timestamp=1))
+        self.assertIn("log", self.refusal())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_refused_without_reply_to_is_one_warning(self) -> None:
         """Nobody to answer: one line in the log, with the reason."""
         with capturedLogs() as logs:

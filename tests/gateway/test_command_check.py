@@ -215,6 +215,46 @@ class RefusedTests(SynchronousTestCase):
             body = _body(3, {**PRESENCE, "x": 0}).replace(b'"x": 0', b'"x": ' + value)
             self._refuses(body, "can't be written")
 
+    def test_whatever_the_reader_raises(self) -> None:
+        """Readers of JSON differ in what they raise at numbers too large and nesting too deep: all of it is refused."""
+        for error in (
+            ValueError("x"),
+            OverflowError("x"),
+            RecursionError("x"),
+            UnicodeDecodeError("u", b"", 0, 1, "x"),
+        ):
+
+            def fails(*_: object, error: Exception = error, **__: object) -> object:
+                raise error
+
+            self.patch(ujson, "loads", fails)
+            self._refuses(b'{"op":3,"d":{}}', "the payload is no JSON")
+            self.patch(ujson, "dumps", fails)
+            refused = self.assertRaises(RequestRefused, encode_command, 3, {})
+            self.assertIn("can't be written as JSON", str(refused))
+
+    def test_extremes(self) -> None:
+        """Nesting to the reader's limit and beyond, numbers of thousands of digits, lone halves of characters."""
+        for value in (
+            *(b"[" * depth + b"]" * depth for depth in (500, 1000, 1022, 1023, 1024, 1025, 2000)),
+            *(b'{"a":' * depth + b"1" + b"}" * depth for depth in (500, 600, 680)),
+            b"9" * 4000,
+            b"-" + b"9" * 4000,
+            b"0." + b"9" * 3900 + b"e999999999",
+            b'"' + b"\\ud83d" * 600 + b'"',
+            b'"' + b"\\u0000" * 600 + b'"',
+        ):
+            for body in (
+                b'{"op":3,"d":{"status":"online","x":%b}}' % value,
+                b'{"op":3,"d":%b}' % value,
+                b'{"op":%b,"d":{}}' % value,
+                value,
+            ):
+                try:
+                    check_command(body)
+                except RequestRefused as refused:
+                    ujson.dumps(str(refused))
+
     @settings(deadline=None, database=None, max_examples=300)
     @given(
         body=st.binary(max_size=80)
