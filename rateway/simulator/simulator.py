@@ -35,11 +35,12 @@ What happened (lists, oldest first; see ``records``)
     ``report()``: ``no rule broken``, or the breaches with times, shards and details, a line each.
 
 Rules (``Breach.rule``)
-    api-version, query, identify-shape, invalid-shard, sharding-required, invalid-intents, disallowed-intents,
-    wrong-token, already-authenticated, not-authenticated, identify-concurrency, daily-allowance, resume-shape,
-    resume-sequence, payload-size, undecodable, unknown-op, command-shape, send-limit, presence-limit,
-    member-list-limit, members-intent, foreign-guild, late-heartbeat, user-agent, rest-token, rest-bucket,
-    rest-global-limit.
+    api-version, query, payload-size, undecodable, unknown-op, send-limit, not-authenticated, already-authenticated,
+    late-heartbeat, heartbeat-sequence, wrong-token, identify-shape, invalid-shard, sharding-required,
+    invalid-intents, disallowed-intents, identify-concurrency, daily-allowance, resume-shape, resume-sequence,
+    resume-host, resume-query, wasted-session, command-shape, presence-limit, foreign-guild, members-intent,
+    member-list-limit, nonce-size, user-agent, rest-token, rest-bucket, rest-global-limit, rest-invalid-requests,
+    rest-dead-webhook.
 
 Who is there
     ``connection(shard)``, ``session(shard)`` (LookupError without), ``is_connected(shard)``, ``connected_shards()``.
