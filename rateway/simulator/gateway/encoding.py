@@ -42,6 +42,9 @@ class PlainEncoder:
             return [(zlib.compress(payload), True)]
         return [(payload, False)]
 
+    def prepare(self, event: Packed) -> None:
+        """Compress ahead what :meth:`splice` will need."""
+
     def splice(self, event: Packed, seq: int) -> Message:
         (message,) = self.encode(event.payload(seq))
         return message
@@ -68,6 +71,9 @@ class ZlibEncoder:
         self._remembers = True
         data = self._stream.compress(payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         return [(data, True)] if pieces < 2 else [(piece, True) for piece in cut(data, pieces)]
+
+    def prepare(self, event: Packed) -> None:
+        event.deflate()
 
     def splice(self, event: Packed, seq: int) -> Message:
         data = event.in_deflate(seq)
@@ -98,6 +104,9 @@ class ZstdEncoder:
             return [(zstd_blocks(payload), True)]
         self._begun = True
         return [(self._stream.compress(payload) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK), True)]
+
+    def prepare(self, event: Packed) -> None:
+        event.zstd()
 
     def splice(self, event: Packed, seq: int) -> Message:
         data = event.in_zstd(seq)

@@ -147,14 +147,22 @@ class Packed:
         """The whole JSON text."""
         return b"%b%d%b" % (self.head, seq, self.tail)
 
-    def in_deflate(self, seq: int) -> bytes:
-        """The payload as deflate blocks that begin and end at a whole byte."""
+    def deflate(self) -> bytes:
+        """The tail as deflate blocks, compressed when it is asked for the first time."""
         if self._deflated is None:
             self._deflated = deflated(self.tail)
-        return stored(b"%b%d" % (self.head, seq)) + self._deflated
+        return self._deflated
+
+    def zstd(self) -> bytes:
+        """The tail as zstd blocks, compressed when it is asked for the first time."""
+        if self._zstd is None:
+            self._zstd = zstd_blocks(self.tail)
+        return self._zstd
+
+    def in_deflate(self, seq: int) -> bytes:
+        """The payload as deflate blocks that begin and end at a whole byte."""
+        return stored(b"%b%d" % (self.head, seq)) + self.deflate()
 
     def in_zstd(self, seq: int) -> bytes:
         """The payload as zstd blocks, none of them a frame's last."""
-        if self._zstd is None:
-            self._zstd = zstd_blocks(self.tail)
-        return raw_blocks(b"%b%d" % (self.head, seq)) + self._zstd
+        return raw_blocks(b"%b%d" % (self.head, seq)) + self.zstd()

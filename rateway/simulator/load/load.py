@@ -18,6 +18,9 @@ _TICK = 0.02
 _BACKLOG = 1.0
 """Seconds of events that may be caught up with; what is beyond them is left out."""
 
+_BUNDLE = 2
+"""Events that a session gets at a time, at least: twice the events of a write cost hardly more than one."""
+
 _STOCK = 4096
 _SMALLEST, _LARGEST = 32, 512
 """Events kept ready, over all shards, and of one shard at least and at most."""
@@ -51,6 +54,7 @@ class Load:
     _complained: bool = field(default=False, init=False)
     _random: Random = field(init=False)
     _stocks: dict[tuple[int, int], Stock] = field(factory=dict, init=False)
+    _prepared: set[GatewaySession] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._random = Random(self._hub.options.seed + 2)
@@ -74,6 +78,7 @@ class Load:
         if self._began is not None and self._ended is None:
             self._ended = self._hub.now()
         self._stocks.clear()
+        self._prepared.clear()
 
     @property
     def reached(self) -> float:
@@ -99,7 +104,7 @@ class Load:
         now = self._hub.now()
         sessions = self._sessions()
         if self._began is None:
-            if len(sessions) >= self._wanted:
+            if len(sessions) >= self._wanted and self._prepare(sessions):
                 self._began = self._last = now
                 self._due = 0.0
                 self._log.info("the load begins: {rate:g} events/s", rate=self.rate)
@@ -110,11 +115,23 @@ class Load:
             self._forgo(sessions)
         self._hub.later(max(0.0, now + _TICK - self._hub.now()), lambda: self._tick(run))
 
+    def _prepare(self, sessions: list[GatewaySession]) -> bool:
+        """Pack what the sessions will get first, for the length of a tick; True when all is ready."""
+        start = self._hub.now()
+        for session in sessions:
+            connection = session.connection
+            if connection is not None and session not in self._prepared:
+                self._prepared.add(session)
+                stock = self._stock(session, len(sessions))
+                stock.prepare(session.asked.intents, connection.encoder.prepare, start)
+                if self._hub.now() - start >= _TICK:
+                    return False
+        return True
+
     def _send(self, sessions: list[GatewaySession], count: int) -> None:
         """The next ``count`` events, to the sessions whose turn it is."""
         hub, now = self._hub, self._hub.now()
-        share = ceil(count / len(sessions)) if sessions else 0
-        size = min(max(_STOCK // max(1, len(sessions)), _SMALLEST), _LARGEST)
+        share = max(_BUNDLE, ceil(count / max(1, len(sessions))))
         left = count
         for _ in range(len(sessions)):
             if left <= 0:
@@ -123,17 +140,19 @@ class Load:
             session = sessions[self._turn % len(sessions)]
             if session.connection is not None and session.connection.is_stuck:
                 continue
-            events = self._stock(session, size).draw(session.asked.intents, min(share, left), now)
+            events = self._stock(session, len(sessions)).draw(session.asked.intents, min(share, left), now)
             if events:
                 hub.deliver_packed(session, events)
                 left -= len(events)
         self._due -= count - left
         self.sent += count - left
 
-    def _stock(self, session: GatewaySession, size: int) -> Stock:
+    def _stock(self, session: GatewaySession, sessions: int) -> Stock:
+        """What the session's shard is sent, while there are so many sessions."""
         place = session.shard, session.total
         stock = self._stocks.get(place)
         if stock is None:
+            size = min(max(_STOCK // sessions, _SMALLEST), _LARGEST)
             stock = self._stocks[place] = Stock(self._hub.world, *place, size, self._random)
         return stock
 

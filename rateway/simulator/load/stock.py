@@ -15,11 +15,12 @@ from typing import TypeAlias
 
 from attrs import define, field
 
+from ..gateway.content import content_hidden, without_content
 from ..gateway.filters import lets_through, shows_content
 from ..gateway.packing import Packed
-from ..hub import content_hidden, encode, without_content
+from ..hub import encode
 from ..world.guild import Guild
-from ..world.happenings import edit_message, react, type_something, write_message
+from ..world.happenings.chat import edit_message, react, type_something, write_message
 from ..world.payloads import Json
 from ..world.world import World
 
@@ -117,6 +118,15 @@ class Stock:
     _place: int = field(default=-1, init=False)
     _drawn: int = field(default=0, init=False)
     _filled_at: float = field(default=-inf, init=False)
+
+    def prepare(self, intents: int, pack: Callable[[Packed], object], now: float) -> None:
+        """Have all events ready for a session with these intents; ``pack`` is what its transport needs of each."""
+        if not self._entries:
+            self._fill(now)
+        for entry in self._entries:
+            event = entry.seen_by(intents)
+            if event is not None:
+                pack(event)
 
     def draw(self, intents: int, count: int, now: float) -> list[Packed]:
         """The next events for a session with these intents: fewer, or none, where they let little through."""
