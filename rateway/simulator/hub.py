@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -15,7 +16,8 @@ from rateway.model.intents import Intent
 from rateway.model.snowflake import shard_of
 
 from .gateway.behaviour import Script
-from .gateway.filters import lets_through, shows_content
+from .gateway.content import content_hidden, without_content
+from .gateway.filters import lets_through
 from .gateway.packing import Packed
 from .gateway.resumption import Resumption
 from .gateway.rules import Allowance, Asked, KeyedWindow
@@ -25,13 +27,16 @@ from .records import Breach, Clock, Journal, Sent, Wasted
 from .world.deeds import Deeds
 from .world.messages import guild_of
 from .world.payloads import EPOCH, Json
-from .world.world import BOT_ID, World
+from .world.world import World
 
 if TYPE_CHECKING:
     from .gateway.connection import Connection
 
 _BACKFILL_SLICE = 20
 """Guilds sent in one go after READY, before other work gets its turn."""
+
+_BACKFILL_PEOPLE = 5000
+"""Members after whose guilds it is others' turn too: large guilds take long."""
 
 PAUSE = 1e-6
 """Seconds between two slices of a long piece of work: enough for what has come in meanwhile to be read."""
@@ -57,6 +62,7 @@ class Hub:
     :ivar world_clock: of the world: timestamps, traffic, and the age of sessions; usually the same.
     :ivar deeds: what may be done in the world.
     :ivar token_dead: the daily allowance was exceeded, and the token reset: nobody gets in any more.
+    :ivar numbers: of the connections to come.
     :ivar transports: of HTTP clients: they keep them open for their next request.
     """
 
@@ -81,6 +87,7 @@ class Hub:
         self.allowance = self._open_allowance()
         self.token_dead = False
         self.sent = 0
+        self.numbers = count(1)
         self.transports: WeakSet[Any] = WeakSet()
         self._calls: set[IDelayedCall] = set()
 
@@ -132,7 +139,7 @@ class Hub:
 
     def start_session(self, asked: Asked) -> GatewaySession:
         """A new session; those of the same place that could have been resumed are wasted by it."""
-        for old in self.sessions.at(asked.shard, asked.total, self.now()):
+        for old in self.sessions.at(asked.shard, asked.total, self.world_time()):
             if old.connection is None:
                 if self.resumption.is_wasted(old, asked, self.journal.resumes):
                     self.breach("wasted-session", asked.shard, f"identified anew, though {old.seq} could be resumed")
@@ -143,7 +150,7 @@ class Hub:
 
     def deliver(self, session: GatewaySession, name: str, d: bytes, order: Sequence[str] = WIRE_ORDER) -> None:
         """Give a session an event: sent now if its client is there, and kept for a RESUME in any case."""
-        payload = session.keep(name, d, self.now(), order)
+        payload = session.keep(name, d, self.world_time(), order)
         self.sent += 1
         if self.options.record_events:
             self.journal.events.append(Sent(session.shard, session.id, session.seq, name, d))
@@ -157,7 +164,7 @@ class Hub:
             for event in events:
                 self.deliver(session, event.name, event.d)
             return
-        first = session.keep_packed(events, self.now())
+        first = session.keep_packed(events, self.world_time())
         self.sent += len(events)
         if self.options.record_events:
             sent = [
@@ -172,7 +179,7 @@ class Hub:
 
         :param guild_id: None for what belongs to no guild: it goes to shard 0.
         """
-        now = self.now()
+        now = self.world_time()
         whole = bare = b""
         for total in tuple(self.sessions.totals()):
             shard = 0 if guild_id is None else shard_of(guild_id, total)
@@ -188,10 +195,16 @@ class Hub:
                     self.deliver(session, name, bare)
 
     def tell(self, name: str, d: Json) -> None:
-        """An event of the world, routed by the guild that it bears; nothing is heard of a guild in outage."""
-        guild_id = guild_of(d)
+        """An event of the world, routed by the guild that it bears; nothing is heard of a guild in outage.
+
+        GUILD_CREATE and GUILD_DELETE need no more than the id: each session is shown the guild as it may see it.
+        """
+        guild_id = guild_of(name, d)
         guild = None if guild_id is None else self.world.guilds.get(guild_id)
-        if guild is None or not guild.unavailable:
+        if guild_id is not None and name in ("GUILD_CREATE", "GUILD_DELETE"):
+            for session in self.owners(guild_id):
+                self.show_guild(session, guild_id, joined="unavailable" not in d)
+        elif guild is None or not guild.unavailable:
             self.emit(guild_id, name, d)
 
     # --- guilds
@@ -211,7 +224,7 @@ class Hub:
 
     def owners(self, guild_id: int) -> list[GatewaySession]:
         """The sessions that own a guild."""
-        now = self.now()
+        now = self.world_time()
         return [
             session
             for total in tuple(self.sessions.totals())
@@ -220,11 +233,15 @@ class Hub:
 
     def backfill(self, session: GatewaySession, guild_ids: Sequence[int]) -> None:
         """The guilds that READY listed, in slices; it goes on while the client is away, for a RESUME."""
-        if self.sessions.find(session.id, self.now()) is None:
+        if self.sessions.find(session.id, self.world_time()) is None:
             return
-        for guild_id in guild_ids[:_BACKFILL_SLICE]:
-            self.show_guild(session, guild_id)
-        rest = guild_ids[_BACKFILL_SLICE:]
+        sent = people = 0
+        while sent < min(len(guild_ids), _BACKFILL_SLICE) and people < _BACKFILL_PEOPLE:
+            guild = self.world.guilds.get(guild_ids[sent])
+            people += 0 if guild is None else guild.member_count
+            self.show_guild(session, guild_ids[sent])
+            sent += 1
+        rest = guild_ids[sent:]
         session.backfilling = bool(rest)
         if rest:
             self.later(PAUSE, lambda: self.backfill(session, rest))
@@ -233,7 +250,13 @@ class Hub:
 
     def later(self, delay: float, do: Callable[[], object]) -> None:
         """Do something later; what raises is logged, and harms nothing else."""
+        self._later(self.clock, delay, do)
 
+    def later_in_world(self, delay: float, do: Callable[[], object]) -> None:
+        """The same, after a while of the world's time."""
+        self._later(self.world_clock, delay, do)
+
+    def _later(self, clock: Clock, delay: float, do: Callable[[], object]) -> None:
         def carefully() -> None:
             self._calls.discard(call)
             try:
@@ -241,7 +264,7 @@ class Hub:
             except Exception:
                 self._log.failure("the simulator met a bug of its own")
 
-        call = self.clock.callLater(delay, carefully)
+        call = clock.callLater(delay, carefully)
         self._calls.add(call)
 
     def cancel_calls(self) -> None:
@@ -249,18 +272,3 @@ class Hub:
         calls, self._calls = self._calls, set()
         for call in calls:
             call.cancel()
-
-
-def content_hidden(intents: int, guild_id: int | None, d: Json) -> bool:
-    """Whether the session must not see what the message says.
-
-    Without MESSAGE_CONTENT: all but the bot's own messages, those that mention it, and direct ones.
-    """
-    if "content" not in d or guild_id is None or shows_content(intents):
-        return False
-    bot = str(BOT_ID)
-    return d["author"]["id"] != bot and all(user["id"] != bot for user in d["mentions"])
-
-
-def without_content(d: Json) -> Json:
-    return {**d, "content": "", "embeds": [], "attachments": [], "components": []}

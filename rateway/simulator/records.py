@@ -170,6 +170,21 @@ class RestRequest:
     audit_log_reason: str | None = None
 
 
+KINDS = (
+    "connections",
+    "frames",
+    "identifies",
+    "resumes",
+    "closes",
+    "commands",
+    "wasted",
+    "breaches",
+    "requests",
+    "events",
+)
+"""The kinds of records, named as the journal's lists are."""
+
+
 @define(eq=False)
 class _Waiter:
     predicate: Callable[[], object]
@@ -207,6 +222,15 @@ class Journal:
             del log[: self.limit // 2]
         self.count(kind)
         return record
+
+    def clear(self) -> None:
+        """Forget all records, and count anew."""
+        for name in KINDS:
+            log: list[object] = getattr(self, name)
+            log.clear()
+        self.totals.clear()
+        self.began = self.clock.seconds()
+        self.happened()
 
     def count(self, kind: str) -> None:
         """One more of a kind of which no record is kept."""

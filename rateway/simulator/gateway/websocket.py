@@ -72,7 +72,7 @@ class GatewayProtocol(WebSocketServerProtocol):
         hub = self.hub
         host = getattr(self.transport.getHost(), "host", "")
         self.outflow = Outflow(hub, self._write)
-        number = hub.journal.totals.get("connections", 0) + 1
+        number = next(hub.numbers)
         record = Connected(number, hub.now(), host, self._path, self._query, name=self._name)
         self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
         GatewayResource.log.info(
