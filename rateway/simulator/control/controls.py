@@ -41,7 +41,7 @@ class Controls(GuildControls):
             raise ValueError("an event's name consists of capitals, digits and underscores")
         data = bytes(d) if isinstance(d, bytes | bytearray | memoryview) else encode(d)
         newest = self.session(shard)
-        for session in self.hub.sessions.of_shard(shard, self.hub.now()):
+        for session in self.hub.sessions.of_shard(shard, self.hub.world_time()):
             self.hub.deliver(session, name, data, tuple(order) if order is not WIRE_ORDER else WIRE_ORDER)
         return newest.seq
 

@@ -28,14 +28,14 @@ class Directory:
 
         :raises LookupError: when the shard has none.
         """
-        sessions = self.hub.sessions.of_shard(shard, self.hub.now())
+        sessions = self.hub.sessions.of_shard(shard, self.hub.world_time())
         if not sessions:
             raise LookupError(f"shard {shard} has no session")
         return sessions[-1]
 
     def is_connected(self, shard: int) -> bool:
         """Whether the shard's session has a connection that gets its events (after READY or RESUMED)."""
-        return any(session.connection is not None for session in self.hub.sessions.of_shard(shard, self.hub.now()))
+        return any(session.connection is not None for session in self.hub.sessions.of_shard(shard, self.hub.world_time()))
 
     def connected_shards(self) -> set[int]:
         """The shards for which :meth:`is_connected` holds."""

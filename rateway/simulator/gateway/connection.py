@@ -153,7 +153,7 @@ class Connection:
         journal = self.hub.journal
         journal.keep("closes", journal.closes, ClientClose(self.number, self.shard, code, reason, self.hub.now()))
         session = self.session
-        if session is not None and code in (1000, 1001) and self.hub.sessions.find(session.id, self.hub.now()):
+        if session is not None and code in (1000, 1001) and self.hub.sessions.find(session.id, self.hub.world_time()):
             self.hub.waste(session, f"closed with {code}")
 
     def lost(self) -> None:
@@ -189,6 +189,7 @@ class Connection:
                 session.told = session.seq
             session.connection = None
             session.detached_at = self.hub.now()
+            session.left_at = self.hub.world_time()
 
     def close(self, code: int | None, reason: str | None = None) -> None:
         """Send a close frame, without a code where it is None; some codes end the session."""

@@ -196,7 +196,7 @@ def resume(connection: Connection, d: object) -> None:
     id, seq = d.get("session_id"), d.get("seq")
     if not isinstance(id, str) or type(seq) is not int:
         return connection.refuse(4001, "resume-shape", "session_id or seq is missing or of a wrong type")
-    session = hub.sessions.find(id, hub.now())
+    session = hub.sessions.find(id, hub.world_time())
     if session is None:
         return _invalid(connection, id, seq, retry=False)
     connection.record.shard = session.shard
@@ -224,7 +224,7 @@ def resume(connection: Connection, d: object) -> None:
 
 def _take_up(connection: Connection, id: str, seq: int) -> None:
     hub = connection.hub
-    session = hub.sessions.find(id, hub.now())
+    session = hub.sessions.find(id, hub.world_time())
     missed = None if session is None else session.missed(seq)
     if session is None or missed is None:
         if session is not None:
@@ -271,7 +271,7 @@ def _invalid(connection: Connection, id: str, seq: int, *, retry: bool) -> None:
 
 def _note(connection: Connection, id: str, seq: int, answer: str, replayed: int) -> None:
     record, hub = connection.record, connection.hub
-    session = hub.sessions.find(id, hub.now())
+    session = hub.sessions.find(id, hub.world_time())
     told = 0 if session is None else session.told if session.connection is None else session.seq
     resumed = Resume(record.number, record.shard, id, seq, hub.now(), record.host, record.query, answer, replayed, told)
     hub.journal.keep("resumes", hub.journal.resumes, resumed)
@@ -288,6 +288,7 @@ def _attach(connection: Connection, session: GatewaySession, seq: int, missed: l
     connection.encoder.payload_compression = session.asked.compress
     session.connection = None
     session.detached_at = connection.hub.now()
+    session.left_at = connection.hub.world_time()
     _replay(connection, session, seq, missed)
 
 

@@ -42,7 +42,7 @@ class GatewaySession:
 
     :ivar seq: of the last dispatch.
     :ivar connection: where events go now; None while the client is away or being replayed to.
-    :ivar detached_at: since when there is none.
+    :ivar detached_at: since when there is none; ``left_at``: the same by the world's clock, for its age.
     :ivar told: the last sequence that was sent on the connection it had before.
     :ivar backfilling: the guilds that READY listed have not all been sent.
     """
@@ -54,6 +54,7 @@ class GatewaySession:
     seq: int = 0
     connection: Connection | None = field(default=None, repr=False)
     detached_at: float = 0.0
+    left_at: float = 0.0
     backfilling: bool = False
     told: int = 0
     _skipped: set[int] = Factory(set)
@@ -105,7 +106,7 @@ class GatewaySession:
 
     def is_over(self, now: float) -> bool:
         """Away for too long to be resumed."""
-        return self.connection is None and now - self.detached_at > self.replay_age
+        return self.connection is None and now - self.left_at > self.replay_age
 
 
 @define

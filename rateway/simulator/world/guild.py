@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from random import Random
 
 from attrs import Factory, define
 
 from rateway.model.intents import Intent
 
-from .payloads import EPOCH, OBFUSCATED, Json, iso
+from .channels import OBFUSCATED
+from .members import Members
+from .payloads import EPOCH, Json, iso
 from .places import History, Place
+from .presences import Presences
 
 _HUGE = 75_000
 """Above this many members GUILD_CREATE lists the bot and who is in voice only."""
@@ -59,57 +61,82 @@ def guild_fields(id: int, name: str, owner_id: str) -> Json:
 
 @define(eq=False)
 class Guild:
-    """A guild of the world; the collections are keyed by id, users and members by the user's id.
+    """A guild of the world; the collections are keyed by id, members, presences and voice states by the user's id.
 
+    :ivar index: its number in the world.
     :ivar unavailable: in outage: the gateway shows it as GUILD_DELETE with ``unavailable``.
-    :ivar recent: the last messages, oldest first, for traffic that refers to them; ``reactions`` likewise.
+    :ivar members: made when looked at, so to change one assign it (``guild.members.change``); presences likewise.
+    :ivar out_of_sight: what channels really are that the bot may not see; those that never were in sight are not there.
+    :ivar archived: threads that GUILD_CREATE doesn't show.
+    :ivar thread_members: who is in each thread; ``subscribers`` who wants to know of each event, ``bans`` whom nobody
+        wants to see again.
+    :ivar channel_info: ``status`` and ``voice_start_time`` of voice channels that have them (op 43).
+    :ivar histories: the recent messages of channels and threads.
     """
 
     id: int
+    index: int
     bot_id: int
     fields: Json
+    roles: dict[int, Json]
+    members: Members
+    presences: Presences
     joined_at: float = EPOCH
     unavailable: bool = False
-    roles: dict[int, Json] = Factory(dict)
     emojis: dict[int, Json] = Factory(dict)
     stickers: dict[int, Json] = Factory(dict)
     channels: dict[int, Json] = Factory(dict)
+    out_of_sight: dict[int, Json] = Factory(dict)
     threads: dict[int, Json] = Factory(dict)
-    members: dict[int, Json] = Factory(dict)
-    presences: dict[int, Json] = Factory(dict)
+    thread_members: dict[int, set[int]] = Factory(dict)
+    archived: dict[int, Json] = Factory(dict)
     voice_states: dict[int, Json] = Factory(dict)
+    channel_info: dict[int, Json] = Factory(dict)
     stage_instances: dict[int, Json] = Factory(dict)
     scheduled_events: dict[int, Json] = Factory(dict)
+    subscribers: dict[int, set[int]] = Factory(dict)
     sounds: dict[int, Json] = Factory(dict)
-    recent: deque[Json] = Factory(lambda: deque(maxlen=50))
-    reactions: deque[Json] = Factory(lambda: deque(maxlen=50))
+    integrations: dict[int, Json] = Factory(dict)
+    webhooks: dict[int, Json] = Factory(dict)
+    invites: dict[str, Json] = Factory(dict)
+    rules: dict[int, Json] = Factory(dict)
+    bans: dict[int, Json] = Factory(dict)
     histories: dict[int, History] = Factory(dict)
-    _people: list[int] = Factory(list)
-    _places: dict[int, int] = Factory(dict)
 
     @property
     def member_count(self) -> int:
         return len(self.members)
 
-    def add_member(self, id: int, member: Json) -> None:
-        self.members[id] = member
-        if id != self.bot_id and id not in self._places:
-            self._places[id] = len(self._people)
-            self._people.append(id)
-
     def remove_member(self, id: int) -> Json:
         """Take the member out, with presence and voice state."""
-        place = self._places.pop(id)
-        last = self._people.pop()
-        if last != id:
-            self._people[place], self._places[last] = last, place
-        self.presences.pop(id, None)
+        member = self.members.pop(id)
+        self.presences.forget(id)
         self.voice_states.pop(id, None)
-        return self.members.pop(id)
+        return member
+
+    def remove_thread(self, id: int) -> Json:
+        """Take a thread out, archived or not, with its messages and members."""
+        self.histories.pop(id, None)
+        self.thread_members.pop(id, None)
+        thread = self.threads.pop(id, None)
+        return self.archived.pop(id) if thread is None else thread
+
+    def remove_event(self, id: int) -> Json:
+        """Take a scheduled event out, with those who wanted to know of it."""
+        self.subscribers.pop(id, None)
+        return self.scheduled_events.pop(id)
+
+    def forget_invites(self, channel: int) -> None:
+        """Invites to a channel that is gone are gone too."""
+        self.invites = {code: invite for code, invite in self.invites.items() if invite["channel_id"] != str(channel)}
+
+    def is_hidden(self, channel: int) -> bool:
+        """Whether it is a channel that the bot may not see."""
+        return bool(self.channels[channel]["flags"] & OBFUSCATED)
 
     def somebody(self, random: Random) -> int | None:
         """A member other than the bot; None when there is none."""
-        return random.choice(self._people) if self._people else None
+        return self.members.somebody(random)
 
     def place(self, id: int) -> Place | None:
         """A channel or thread that may hold messages, and that the bot may see."""
@@ -120,26 +147,40 @@ class Guild:
 
     def text_channels(self) -> list[int]:
         """Channels with messages that the bot may see."""
-        return [id for id, channel in self.channels.items() if channel["type"] in (0, 5) and "nsfw" in channel]
+        return [
+            id
+            for id, channel in self.channels.items()
+            if channel["type"] in (0, 5) and not channel["flags"] & OBFUSCATED
+        ]
 
     def voice_channels(self) -> list[int]:
         return [id for id, channel in self.channels.items() if channel["type"] == 2]
 
+    def stage_channels(self) -> list[int]:
+        return [id for id, channel in self.channels.items() if channel["type"] == 13]
+
     def shown_members(self, intents: int, large_threshold: int) -> list[Json]:
         """The members of GUILD_CREATE; Discord lists those in voice a second time."""
-        voice = [self.members[id] for id in self.voice_states if id in self.members]
+        members = self.members
+        voice = [members[id] for id in self.voice_states if id in members]
         if not intents & Intent.GUILD_PRESENCES or self.member_count > _HUGE:
-            return [
-                self.members[self.bot_id],
-                *(member for member in voice if member["user"]["id"] != str(self.bot_id)),
-            ]
+            return [members[self.bot_id], *(member for member in voice if member["user"]["id"] != str(self.bot_id))]
         if self.member_count <= large_threshold:
-            return [*self.members.values(), *voice]
+            return [*members.values(), *voice]
         return [
-            member
-            for id, member in self.members.items()
-            if id == self.bot_id or id in self.presences or member["roles"] or member["nick"] or id in self.voice_states
+            members[id]
+            for id in members
+            if id == self.bot_id or id in self.presences or id in self.voice_states or members.stands_out(id)
         ]
+
+    def shown_presences(self, intents: int) -> list[Json]:
+        """The presences of GUILD_CREATE: of nobody whom it doesn't list."""
+        if not intents & Intent.GUILD_PRESENCES:
+            return []
+        if self.member_count > _HUGE:
+            listed = dict.fromkeys((self.bot_id, *self.voice_states))
+            return [self.presences[id] for id in listed if id in self.presences]
+        return list(self.presences.values())
 
     def create_payload(self, intents: int, large_threshold: int = 50, *, joined: bool = False) -> Json:
         """``d`` of an available GUILD_CREATE.
@@ -158,7 +199,7 @@ class Guild:
             "channels": list(self.channels.values()),
             "threads": list(self.threads.values()),
             "members": self.shown_members(intents, large_threshold),
-            "presences": list(self.presences.values()) if intents & Intent.GUILD_PRESENCES else [],
+            "presences": self.shown_presences(intents),
             "voice_states": list(self.voice_states.values()),
             "stage_instances": list(self.stage_instances.values()),
             "guild_scheduled_events": list(self.scheduled_events.values()),

@@ -22,6 +22,12 @@ def user_id(index: int) -> int:
     return (_USERS_MS + index * 997) << 22 | 1
 
 
+def user_index(id: int) -> int | None:
+    """The number of the user with this id; None if it is none of the world's."""
+    index, rest = divmod((id >> 22) - _USERS_MS, 997)
+    return index if not rest and index >= 0 and id & (1 << 22) - 1 == 1 else None
+
+
 def direct_id(user: int) -> int:
     """The id of the bot's direct channel with a user."""
     return user | 1 << 12

@@ -21,6 +21,9 @@ Event: TypeAlias = tuple[str, Json]
 EPHEMERAL = 1 << 6
 """The flag of a message that only one user sees: it has neither ``guild_id`` nor ``member``."""
 
+_OF_GUILDS = {"GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"}
+"""Events whose own id is the guild's."""
+
 _USER = re.compile(r"<@!?(\d{1,20})>")
 _ROLE = re.compile(r"<@&(\d{1,20})>")
 _EVERYONE = re.compile(r"@(everyone|here)\b")
@@ -37,6 +40,7 @@ def write(
     reply_to: int | None = None,
     poll: Json | None = None,
     flags: int = 0,
+    id: int | None = None,
     **fields: Any,
 ) -> Message:
     """A new message in the place.
@@ -45,9 +49,10 @@ def write(
     :param webhook: ``id``, and perhaps ``name``, ``avatar`` and ``application_id``: it, and no user, is the author.
     :param reply_to: the id of the message answered.
     :param poll: as REST takes it: ``question``, ``answers``, and perhaps ``duration`` (hours), ``allow_multiselect``.
+    :param id: a thread's own where it is the thread's first message.
     :param fields: of the message object, as they are: ``embeds``, ``components``, ``nonce``, ``tts`` …
     """
-    id = world.ids.live(now)
+    id = id or world.ids.live(now)
     users, roles = mentioned(world, place, content)
     data: Json = {
         "id": str(id),
@@ -85,7 +90,7 @@ def write(
 def _file(place: Place, message: Message) -> None:
     place.history.add(message)
     place.channel["last_message_id"] = message.data["id"]
-    if place.is_thread:
+    if place.is_thread and message.id != place.id:
         place.channel["message_count"] += 1
         place.channel["total_message_sent"] += 1
 
@@ -146,7 +151,7 @@ def delete(place: Place, id: int) -> bool:
     """Forget a message; False if there is none."""
     if place.history.remove(id) is None:
         return False
-    if place.is_thread:
+    if place.is_thread and id != place.id:
         place.channel["message_count"] = max(0, place.channel["message_count"] - 1)
     return True
 
@@ -170,16 +175,12 @@ def shown(world: World, message: Message) -> Json:
             for reaction in message.reactions.values()
         ]
     if "poll" in data:
-        counts = [{"id": id, "count": len(voters), "me_voted": bot in voters} for id, voters in votes(message).items()]
+        votes = {
+            answer["answer_id"]: message.votes.get(answer["answer_id"], set()) for answer in data["poll"]["answers"]
+        }
+        counts = [{"id": id, "count": len(voters), "me_voted": bot in voters} for id, voters in votes.items()]
         data["poll"] = data["poll"] | {"results": {"is_finalized": False, "answer_counts": counts}}
     return data
-
-
-def votes(message: Message) -> dict[int, set[int]]:
-    """Who voted for which answer of the poll, those without a vote included."""
-    return {
-        answer["answer_id"]: message.votes.get(answer["answer_id"], set()) for answer in message.data["poll"]["answers"]
-    }
 
 
 def of_guild(place: Place) -> Json:
@@ -187,9 +188,9 @@ def of_guild(place: Place) -> Json:
     return {} if place.guild is None else {"guild_id": str(place.guild.id)}
 
 
-def guild_of(d: Json) -> int | None:
+def guild_of(name: str, d: Json) -> int | None:
     """The guild whose shard an event goes to; None for what belongs to no guild, and goes to shard 0."""
-    id = d.get("guild_id")
+    id = d["id"] if name in _OF_GUILDS else d.get("guild_id")
     return None if id is None else int(id)
 
 

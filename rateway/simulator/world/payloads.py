@@ -13,7 +13,7 @@ EPOCH = 1_770_000_000.0
 
 def iso(seconds: float) -> str:
     """A time as Discord writes it."""
-    return datetime.fromtimestamp(max(seconds, EPOCH), UTC).isoformat(timespec="microseconds")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
 
 
 def user(id: int, username: str, *, global_name: str | None = None, bot: bool = False) -> Json:
@@ -125,98 +125,24 @@ def sound(id: int, guild_id: int, name: str) -> Json:
     }
 
 
-_TEXT: Json = {"topic": None, "nsfw": False, "last_message_id": None, "rate_limit_per_user": 0}
-_VOICE: Json = {"bitrate": 64000, "user_limit": 0, "rtc_region": None, "nsfw": False}
-_FORUM: Json = {
-    **_TEXT,
-    "available_tags": [],
-    "default_reaction_emoji": None,
-    "default_sort_order": None,
-    "default_forum_layout": 0,
-    "default_thread_rate_limit_per_user": 0,
-}
-_BY_TYPE: dict[int, Json] = {
-    0: {**_TEXT, "last_pin_timestamp": None},
-    2: {**_VOICE, "last_message_id": None, "rate_limit_per_user": 0},
-    4: {},
-    5: {**_TEXT, "last_pin_timestamp": None},
-    13: _VOICE,
-    15: _FORUM,
-}
-
-OBFUSCATED = 1 << 17
-
-
-def channel(id: int, type: int, name: str, position: int, *, parent: int | None = None) -> Json:
-    """A channel as GUILD_CREATE nests it: without ``guild_id``."""
+def activity(now: float) -> Json:
+    """A game being played since now."""
+    stamp = int(now * 1000)
     return {
-        "id": str(id),
-        "type": type,
-        "name": name,
-        "position": position,
-        "parent_id": None if parent is None else str(parent),
-        "permission_overwrites": [],
-        **_BY_TYPE[type],
-        "flags": 0,
-    }
-
-
-def hidden_channel(id: int, guild_id: int, position: int) -> Json:
-    """A channel the bot may not see (Discord's change of November 2026: channel obfuscation)."""
-    return {
-        "id": str(id),
+        "id": "1f",
+        "name": "Chess",
         "type": 0,
-        "name": "___hidden___",
-        "position": position,
-        "parent_id": None,
-        "permission_overwrites": [{"id": str(guild_id), "type": 0, "allow": "0", "deny": "1024"}],
-        "topic": None,
-        "last_message_id": None,
-        "flags": OBFUSCATED,
+        "created_at": stamp,
+        "timestamps": {"start": stamp},
+        "application_id": "910000000000000001",
+        "buttons": ["Watch"],
     }
 
 
-def direct_channel(id: int, recipient: Json) -> Json:
-    return {
-        "id": str(id),
-        "type": 1,
-        "last_message_id": None,
-        "last_pin_timestamp": None,
-        "recipients": [recipient],
-        "flags": 0,
-    }
-
-
-def thread(id: int, guild_id: int, parent: int, owner: str, name: str, at: float) -> Json:
-    return {
-        "id": str(id),
-        "type": 11,
-        "name": name,
-        "parent_id": str(parent),
-        "owner_id": owner,
-        "guild_id": str(guild_id),
-        "last_message_id": None,
-        "message_count": 0,
-        "member_count": 1,
-        "total_message_sent": 0,
-        "rate_limit_per_user": 0,
-        "applied_tags": [],
-        "flags": 0,
-        "thread_metadata": {
-            "archived": False,
-            "archive_timestamp": iso(at),
-            "auto_archive_duration": 1440,
-            "locked": False,
-            "create_timestamp": iso(at),
-        },
-        "member": {"flags": 1, "join_timestamp": iso(at)},
-    }
-
-
-def presence(user_id: str, status: str, activity: str | None = None) -> Json:
-    activities = [] if activity is None else [{"id": "1f", "name": activity, "type": 0, "created_at": 1775369228000}]
-    client_status = {} if status == "offline" else {"desktop": status}
-    return {"user": {"id": user_id}, "status": status, "activities": activities, "client_status": client_status}
+def presence(user_id: str, status: str, activities: list[Json] | None = None, *, phone: bool = False) -> Json:
+    """A presence; of the user only the id is told."""
+    client_status = {} if status == "offline" else {"mobile" if phone else "desktop": status}
+    return {"user": {"id": user_id}, "status": status, "activities": activities or [], "client_status": client_status}
 
 
 def voice_state(user_id: str, channel_id: int | None, session_id: str, **flags: bool) -> Json:
@@ -229,39 +155,6 @@ def voice_state(user_id: str, channel_id: int | None, session_id: str, **flags: 
         "self_deaf": flags.get("self_deaf", False),
         "self_mute": flags.get("self_mute", False),
         "self_video": False,
-        "suppress": False,
+        "suppress": flags.get("suppress", False),
         "request_to_speak_timestamp": None,
-    }
-
-
-def stage_instance(id: int, guild_id: int, channel_id: int, topic: str) -> Json:
-    return {
-        "id": str(id),
-        "guild_id": str(guild_id),
-        "channel_id": str(channel_id),
-        "topic": topic,
-        "privacy_level": 2,
-        "discoverable_disabled": True,
-        "guild_scheduled_event_id": None,
-    }
-
-
-def scheduled_event(id: int, guild_id: int, channel_id: int, creator_id: str, name: str) -> Json:
-    return {
-        "id": str(id),
-        "guild_id": str(guild_id),
-        "channel_id": str(channel_id),
-        "creator_id": creator_id,
-        "name": name,
-        "description": None,
-        "scheduled_start_time": "2026-12-01T18:00:00+00:00",
-        "scheduled_end_time": None,
-        "privacy_level": 2,
-        "status": 1,
-        "entity_type": 1,
-        "entity_id": None,
-        "entity_metadata": None,
-        "image": None,
-        "recurrence_rule": None,
-        "user_count": 2,
     }

@@ -1,0 +1,64 @@
+"""A guild's presences: made when they are looked at, remembered only where they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+
+from . import payloads
+from .members import Members
+from .payloads import Json
+
+_STATUSES = ("online", "idle", "dnd")
+
+
+class Presences(MutableMapping[int, Json]):
+    """Presences by user id, of members who are not offline; the bot's comes last."""
+
+    def __init__(self, members: Members, bot_id: int) -> None:
+        self._members = members
+        self._bot_id = bot_id
+        self._changed: dict[int, Json | None] = {}
+
+    def __getitem__(self, id: int) -> Json:
+        presence = self._changed.get(id)
+        if presence is not None:
+            return presence
+        status = self._status(id)
+        if status is None:
+            raise KeyError(id)
+        return payloads.presence(str(id), status)
+
+    def _status(self, id: int) -> str | None:
+        """What was drawn for a member nothing else is known of; None for one who is offline, or no member."""
+        if id in self._changed or id not in self._members:
+            return None
+        crowd = self._members.crowd
+        number = crowd.number(id)
+        if number is None:
+            return None
+        chance = crowd.chance(number, 6)
+        return _STATUSES[chance % 3] if chance >> 32 & 1023 < (205 if crowd.is_large else 410) else None
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, int) and (self._changed.get(id) is not None or self._status(id) is not None)
+
+    def __setitem__(self, id: int, presence: Json) -> None:
+        self._changed[id] = presence
+
+    def __delitem__(self, id: int) -> None:
+        """The member is offline from now on."""
+        if id not in self:
+            raise KeyError(id)
+        self._changed[id] = None
+
+    def forget(self, id: int) -> None:
+        """The member is gone; one who comes back is offline at first."""
+        self._changed[id] = None
+
+    def __iter__(self) -> Iterator[int]:
+        yield from (id for id in self._members if id != self._bot_id and id in self)
+        if self._bot_id in self:
+            yield self._bot_id
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
