@@ -45,6 +45,9 @@ class RestTests(TestCase):
 
         self.reactor: Any = reactor
         self.discord = Simulator(reactor, SimulatorOptions(token=TOKEN))
+        # Limits are what these tests are about: their channels exist in no world.
+        for template in ("/channels/{}", MESSAGES):
+            self.discord.rest.route(Route(template=template))
         await self.discord.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.discord.stop()))
         self.limits = RateLimits()

@@ -1,60 +1,19 @@
-"""The REST side over real sockets: what a client is answered, and what is on record."""
+"""The REST side over real sockets: who is let in, what a client is answered, and what is on record."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from io import BytesIO
 
 import treq
-from attrs import frozen
 from twisted.internet.defer import gatherResults
-from twisted.internet.task import deferLater
-from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.client import Agent, HTTPConnectionPool
 
-from rateway.simulator.rest.buckets import Bucket, Buckets, Route, generic_route, major_of
+from rateway.simulator.rest.buckets import Route
 from rateway.simulator.rest.server import banned, json_answer, rate_limited
-from rateway.simulator.simulator import Simulator
-from tests.simulator.client import SimulatorTestCase, the_reactor
-
-GOOD: dict[Any, Any] = {"Authorization": "Bot simulator-token", "User-Agent": "DiscordBot (https://example.invalid, 1)"}
+from tests.simulator.rest import GOOD, TOKENLESS, RestCase, breaches, channel_of, messages_of
 
 
-@frozen
-class Reply:
-    """What came back."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    def header(self, name: str) -> str | None:
-        values = self.headers.getRawHeaders(name)
-        return values[0] if values else None
-
-
-class RestCase(SimulatorTestCase):
-    """A REST client without any care for limits."""
-
-    def setUp(self) -> None:
-        pool = HTTPConnectionPool(the_reactor(), persistent=True)
-        pool.maxPersistentPerHost = 20
-        self.addCleanup(pool.closeCachedConnections)
-        self.client = treq.client.HTTPClient(Agent(the_reactor(), pool=pool))
-
-    async def ask(
-        self, simulator: Simulator, path: str, method: str = "GET", headers: dict[Any, Any] | None = None, **more: Any
-    ) -> Reply:
-        given = GOOD if headers is None else headers
-        response = await self.client.request(method, simulator.api_url + path, headers=given, **more)
-        return Reply(response.code, response.headers, await treq.content(response))
-
-
-class FixedRouteTests(RestCase):
+class BotRouteTests(RestCase):
     """The routes a gateway client needs."""
 
     async def test_gateway_bot(self) -> None:
@@ -72,25 +31,53 @@ class FixedRouteTests(RestCase):
         self.assertTrue(86_300_000 < after["reset_after"] <= 86_400_000)
 
     async def test_exhausted_at_start(self) -> None:
-        """An allowance used up already shows when it is renewed."""
+        """An allowance used up already shows when it is renewed; then it is whole."""
         simulator = await self.start(session_remaining=2, reset_after=60.0)
         limits = (await self.ask(simulator, "/gateway/bot")).json["session_start_limit"]
         self.assertEqual(limits["remaining"], 2)
         self.assertTrue(59_000 < limits["reset_after"] <= 60_000)
+        simulator.hub.allowance.ends = simulator.hub.now()
+        limits = (await self.ask(simulator, "/gateway/bot")).json["session_start_limit"]
+        self.assertEqual((limits["remaining"], limits["reset_after"]), (1000, 0))
 
     async def test_gateway_needs_no_token(self) -> None:
         """GET /gateway works without Authorization; the slash at the end is a matter of choice."""
         simulator = await self.start(trailing_slash=True)
-        reply = await self.ask(simulator, "/gateway", headers={"User-Agent": GOOD["User-Agent"]})
+        reply = await self.ask(simulator, "/gateway", headers=TOKENLESS)
         self.assertEqual(reply.json, {"url": f"ws://127.0.0.1:{simulator.port}/"})
         self.assertEqual(simulator.breaches, [])
 
     async def test_who_am_i(self) -> None:
-        """The bot and its application."""
+        """The bot and its application, by both of its paths."""
         simulator = await self.start()
         me = (await self.ask(simulator, "/users/@me")).json
         application = (await self.ask(simulator, "/applications/@me")).json
         self.assertEqual((me["id"], me["bot"], application["id"]), (application["id"], True, me["id"]))
+        self.assertEqual((await self.ask(simulator, "/oauth2/applications/@me")).json, application)
+
+    async def test_flags_of_the_application(self) -> None:
+        """They tell which privileged intents are enabled."""
+        for intents, flags in ((0, 0), (1 << 1, 1 << 14), (1 << 8 | 1 << 15, 1 << 12 | 1 << 18)):
+            simulator = await self.start(allowed_intents=intents)
+            self.assertEqual((await self.ask(simulator, "/applications/@me")).json["flags"], flags)
+
+    async def test_guilds(self) -> None:
+        """The bot's guilds by rising id, in pages, with counts on demand."""
+        simulator = await self.start(guilds=5)
+        ids = [str(id) for id in sorted(simulator.world.guilds)]
+
+        async def listed(query: str) -> list[str]:
+            return [guild["id"] for guild in (await self.ask(simulator, f"/users/@me/guilds{query}")).json]
+
+        self.assertEqual(await listed(""), ids)
+        self.assertEqual(await listed(f"?after={ids[1]}&limit=2"), ids[2:4])
+        self.assertEqual(await listed(f"?before={ids[4]}&limit=2"), ids[2:4])
+        (guild,) = (await self.ask(simulator, f"/users/@me/guilds?with_counts=true&after={ids[3]}")).json
+        self.assertEqual(guild["approximate_member_count"], simulator.guild(4).member_count)
+
+
+class AdmissionTests(RestCase):
+    """Who is let in."""
 
     async def test_wrong_token(self) -> None:
         """No token, a bare one, or another's: 401, and a breach."""
@@ -99,65 +86,106 @@ class FixedRouteTests(RestCase):
             headers = {**GOOD, "Authorization": authorization or ""}
             reply = await self.ask(simulator, "/gateway/bot", headers=headers)
             self.assertEqual((reply.status, reply.json), (401, {"message": "401: Unauthorized", "code": 0}))
-        self.assertEqual([breach.rule for breach in simulator.breaches], ["rest-token"] * 3)
+        self.assertEqual(breaches(simulator), ["rest-token"] * 3)
 
     async def test_wrong_user_agent(self) -> None:
         """Another user agent than DiscordBot's is refused with code 40333."""
         simulator = await self.start()
         reply = await self.ask(simulator, "/gateway/bot", headers={**GOOD, "User-Agent": "Mozilla/5.0"})
-        self.assertEqual((reply.status, reply.json["code"]), (403, 40333))
-        self.assertEqual([breach.rule for breach in simulator.breaches], ["user-agent"])
+        self.assertEqual(reply.code, (403, 40333))
+        self.assertEqual(breaches(simulator), ["user-agent"])
 
-    async def test_elsewhere(self) -> None:
-        """Other versions don't exist; the site's root says what it is."""
+    async def test_other_versions(self) -> None:
+        """Only version 10 is spoken; another one, and none, is a breach. What is no path at all is only unknown."""
         simulator = await self.start()
         base = simulator.api_url.removesuffix("/api/v10")
-        response = await self.client.get(base + "/api/v6/gateway", headers=GOOD)
-        self.assertEqual((response.code, json.loads(await treq.content(response))["code"]), (404, 0))
+        answers = []
+        for path in ("/api/v6/gateway", "/api/gateway", "/api/v100/gateway", "/api", "/api/v10", "/api/v10/"):
+            response = await self.client.get(base + path, headers=GOOD)
+            answers.append((response.code, json.loads(await treq.content(response))["code"]))
+        self.assertEqual(answers, [(400, 50041)] * 3 + [(404, 0)] * 3)
+        self.assertEqual(breaches(simulator), ["api-version"] * 3)
         response = await self.client.get(base + "/")
         self.assertEqual(response.code, 200)
         self.assertIn(b"/api/v10", await treq.content(response))
 
-    async def test_request_log(self) -> None:
-        """Method, path, query, body, headers, status and time of each request are on record."""
+    async def test_methods(self) -> None:
+        """HEAD is GET without a body, OPTIONS says what is allowed; what isn't is 405."""
         simulator = await self.start()
-        await self.ask(simulator, "/channels/123456/messages?x=1", "POST", json={"content": "hi"})
-        (request,) = simulator.rest.requests("/channels/123456/messages", "POST")
-        self.assertEqual((request.query, json.loads(request.body), request.status), ("x=1", {"content": "hi"}, 200))
+        head, get = await self.ask(simulator, "/users/@me", "HEAD"), await self.ask(simulator, "/users/@me")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertEqual(head.header("Content-Length"), str(len(get.body)))
+        options = await self.ask(simulator, "/gateway/bot", "OPTIONS", headers=TOKENLESS)
+        self.assertEqual((options.status, options.header("Allow")), (204, "GET, HEAD, OPTIONS"))
+        for method, path in (("DELETE", "/gateway/bot"), ("PUT", "/channels/1/messages"), ("BREW", "/coffee")):
+            self.assertEqual((await self.ask(simulator, path, method)).code, (405, 0))
+        self.assertEqual(simulator.breaches, [])
+
+    async def test_bodies(self) -> None:
+        """A body needs a type that Discord takes, and must be what it says."""
+        simulator = await self.start()
+        path = messages_of(simulator.guild(0))
+        for type, body, code in (
+            ("application/json", b"{", 50109),
+            ("application/json", b"\xff", 50109),
+            ("application/json", b"[1]", 50035),
+            ("text/plain", b"hello", 50035),
+            ("", b"hello", 50035),
+            ("multipart/form-data", b"hello", 50035),
+        ):
+            simulator.rest.buckets.clear()
+            headers = {**GOOD, "Content-Type": type} if type else GOOD
+            if type.startswith("multipart"):
+                # Twisted itself refuses what isn't even that, for POST.
+                reply = await self.ask(simulator, "/things", "PUT", headers, data=body)
+            else:
+                reply = await self.ask(simulator, path, "POST", headers, data=body)
+            self.assertEqual(reply.code, (400, code), (type, body))
+        self.assertEqual(simulator.breaches, [])
+
+    async def test_form(self) -> None:
+        """A message may come as a form, or in a multipart body with files."""
+        simulator = await self.start()
+        path = messages_of(simulator.guild(0))
+        reply = await self.ask(simulator, path, "POST", data={"content": "by form", "tts": "true"})
+        self.assertEqual((reply.json["content"], reply.json["tts"]), ("by form", True))
+        payload = json.dumps({"content": "with a file", "attachments": [{"id": 0, "description": "a cat"}]})
+        cat = {"files[0]": ("cat.png", BytesIO(b"\x89PNG\r\n\r\n--meow"))}
+        reply = await self.ask(simulator, path, "POST", data={"payload_json": payload}, files=cat)
+        (attachment,) = reply.json["attachments"]
+        self.assertEqual(
+            (reply.json["content"], attachment["filename"], attachment["size"]), ("with a file", "cat.png", 14)
+        )
+        self.assertEqual(attachment["description"], "a cat")
+
+    async def test_unknown_route(self) -> None:
+        """Every other route answers an empty object, with a bucket of its own."""
+        simulator = await self.start()
+        reply = await self.ask(simulator, "/sticker-packs")
+        self.assertEqual((reply.status, reply.json, reply.header("X-RateLimit-Limit")), (200, {}, "5"))
+
+
+class RecordTests(RestCase):
+    """What is on record."""
+
+    async def test_request_log(self) -> None:
+        """Method, path, query, body, headers, reason, address, status and time of each request are on record."""
+        simulator = await self.start()
+        path = f"/channels/{channel_of(simulator.guild(0))}"
+        headers = {**GOOD, "X-Audit-Log-Reason": "sauber%20machen%20%E2%9C%85"}
+        await self.ask(simulator, path + "?x=1", "PATCH", headers, json={"nsfw": True})
+        (request,) = simulator.rest.requests(path, "PATCH")
+        self.assertEqual((request.query, json.loads(request.body), request.status), ("x=1", {"nsfw": True}, 200))
+        self.assertEqual((request.audit_log_reason, request.address), ("sauber machen \u2705", "127.0.0.1"))
         self.assertTrue(request.headers["content-type"].startswith("application/json"))
         assert request.answered_at is not None
         self.assertTrue(request.at <= request.answered_at)
-
-
-class LimitTests(RestCase):
-    """Rate limits."""
-
-    async def test_bucket(self) -> None:
-        """Each answer counts down; beyond the limit comes a 429 of scope user, recorded as a breach."""
-        simulator = await self.start()
-        simulator.rest.route(Route(template="/channels/{}/messages", limit=2, per=0.4, bucket="abc"))
-        replies = [await self.ask(simulator, "/channels/1/messages") for _ in range(3)]
-        self.assertEqual([reply.status for reply in replies], [200, 200, 429])
-        self.assertEqual([reply.header("X-RateLimit-Remaining") for reply in replies], ["1", "0", "0"])
-        self.assertEqual({reply.header("X-RateLimit-Bucket") for reply in replies}, {"abc"})
-        limited = replies[2]
-        self.assertEqual((limited.header("X-RateLimit-Scope"), limited.json["global"]), ("user", False))
-        self.assertEqual([breach.rule for breach in simulator.breaches], ["rest-bucket"])
-        await deferLater(the_reactor(), limited.json["retry_after"] + 0.01)
-        self.assertEqual((await self.ask(simulator, "/channels/1/messages")).status, 200)
-
-    async def test_global_limit(self) -> None:
-        """More requests a second than allowed over all routes: a global 429."""
-        simulator = await self.start(global_limit=3)
-        replies = [await self.ask(simulator, f"/things/{number}") for number in range(4)]
-        self.assertEqual([reply.status for reply in replies], [200, 200, 200, 429])
-        self.assertEqual((replies[3].header("X-RateLimit-Global"), replies[3].json["global"]), ("true", True))
 
     async def test_in_flight(self) -> None:
         """The most requests of a route answered at the same time are on record."""
         simulator = await self.start()
         simulator.rest.route(Route(template="/slow", limit=0, delay=0.1))
-        await gatherResults([self.defer(self.ask(simulator, "/slow")) for _ in range(4)])
+        await gatherResults([self.under_way(simulator, "/slow") for _ in range(4)])
         await self.ask(simulator, "/slow")
         self.assertEqual(simulator.rest.in_flight_max["GET /slow"], 4)
         self.assertIsNone((await self.ask(simulator, "/slow")).header("X-RateLimit-Bucket"))
@@ -166,17 +194,11 @@ class LimitTests(RestCase):
         """A client that doesn't wait for its answer harms nothing."""
         simulator = await self.start()
         simulator.rest.route(Route(template="/slow", delay=0.05))
-        asked = self.defer(self.ask(simulator, "/slow"))
+        asked = self.under_way(simulator, "/slow")
         await simulator.until(lambda: simulator.rest.requests("/slow"))
         asked.cancel()
         await self.assertFailure(asked, Exception)
         await simulator.until(lambda: simulator.rest.requests("/slow")[0].status)
-
-    @staticmethod
-    def defer(coroutine: Any) -> Any:
-        from twisted.internet.defer import Deferred
-
-        return Deferred.fromCoroutine(coroutine)
 
 
 class ScriptTests(RestCase):
@@ -196,6 +218,16 @@ class ScriptTests(RestCase):
         simulator.rest.script("/x", [(500, {}, b"")], method="POST")
         self.assertEqual((await self.ask(simulator, "/x")).status, 200)
         self.assertEqual((await self.ask(simulator, "/x", "POST")).status, 500)
+
+    async def test_by_template(self) -> None:
+        """A script may be for a template, or for all paths; it can be taken back."""
+        simulator = await self.start()
+        simulator.rest.script("/a/{}", [(500, {}, b"")])
+        simulator.rest.script("*", [(502, {}, b"")] * 9)
+        statuses = [(await self.ask(simulator, path)).status for path in ("/a/b/c", "/a/b", "/a/b", "/gateway")]
+        self.assertEqual(statuses, [502, 500, 502, 502])
+        simulator.rest.clear_scripts()
+        self.assertEqual((await self.ask(simulator, "/gateway")).status, 200)
 
     async def test_every_429(self) -> None:
         """User, sub-limit, shared, global, and the edge's two: as Discord writes them."""
@@ -218,43 +250,9 @@ class ScriptTests(RestCase):
         self.assertEqual((html.status, html.body[:9], html.header("Via")), (429, b"<!DOCTYPE", None))
         self.assertEqual((edge.header("Retry-After"), "retry_after" in edge.json), ("3600", False))
 
-
-class BucketTests(SynchronousTestCase):
-    """Buckets without a socket."""
-
-    def test_major(self) -> None:
-        """The major parameter is the id behind a leading channels, guilds or webhooks, nothing else."""
-        paths = ("/channels/1/messages", "/guilds/2", "/webhooks/3/token", "/users/@me/guilds/4", "/gateway")
-        self.assertEqual([major_of(path) for path in paths], ["1", "2", "3", "", ""])
-
-    def test_shared(self) -> None:
-        """Two routes of one hash share a counter; two majors don't."""
-        buckets = Buckets()
-        one, two = Route(template="/channels/{}/a", bucket="h"), Route(template="/channels/{}/b", bucket="h")
-        self.assertIs(buckets.of(one, "/channels/1/a"), buckets.of(two, "/channels/1/b"))
-        self.assertIsNot(buckets.of(one, "/channels/1/a"), buckets.of(one, "/channels/2/a"))
-
-    def test_window(self) -> None:
-        """A bucket refills when its window is over."""
-        bucket = Bucket(1, 2.0)
-        self.assertEqual([bucket.take(now) for now in (10.0, 11.9, 12.0)], [True, False, True])
-        self.assertEqual(bucket.headers(13.5, "h")["X-RateLimit-Reset-After"], "0.500")
-
-    def test_generic(self) -> None:
-        """Undefined routes have a bucket per method and template: ids don't matter, methods do."""
-        hashes = [
-            generic_route(method, path).bucket
-            for method, path in (
-                ("GET", "/channels/100000/x/200000"),
-                ("GET", "/channels/300000/x/400000"),
-                ("PUT", "/channels/100000/x/200000"),
-            )
-        ]
-        self.assertEqual((hashes[0] == hashes[1], hashes[0] == hashes[2]), (True, False))
-
-    def test_templates(self) -> None:
-        """A template matches whole paths, one part for each pair of braces, of its method."""
-        route = Route(method="GET", template="/channels/{}/x.y")
-        self.assertTrue(route.matches("GET", "/channels/1/x.y"))
-        for method, path in (("PUT", "/channels/1/x.y"), ("GET", "/channels/1/xzy"), ("GET", "/channels/1/2/x.y")):
-            self.assertFalse(route.matches(method, path))
+    async def test_route(self) -> None:
+        """A route that a test defines wins over the table's."""
+        simulator = await self.start()
+        simulator.rest.route(Route(method="GET", template="/users/@me", status=206, body=b'{"mine":true}'))
+        reply = await self.ask(simulator, "/users/@me")
+        self.assertEqual((reply.status, reply.json), (206, {"mine": True}))

@@ -1,108 +1,95 @@
-"""Discord's REST API: what a gateway client needs, every other route in a generic way, and scripted answers."""
+"""Discord's REST API: who is let in, which route answers, and what a test wants instead."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
 
-from attrs import Factory, define
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from attrs import Factory, define, evolve, field
 
-from ..gateway.rules import SlidingLimit
-from ..hub import Hub, encode
+from ..hub import Hub
 from ..records import RestRequest
-from ..world.payloads import current_user
-from .buckets import Buckets, Route, generic_route, hash_of
+from ..world.deeds import UnknownChannel, UnknownMessage, UnknownUser
+from .answers import VIA, Answer, Staged, banned, json_answer, rate_limited
+from .bodies import Query, read_body
+from .buckets import Buckets, Route, generic_route
+from .calls import Call
+from .errors import ApiError, plain, refusal
+from .limiter import Limiter
+from .presets import preset
+from .resource import BASE, RestResource
+from .scripts import Scripts
+from .table import is_known, needs_token, table
 
-Answer: TypeAlias = tuple[int, Mapping[str, str], bytes]
-"""``(status, headers, body)``."""
+__all__ = ["BASE", "Answer", "Rest", "RestResource", "banned", "json_answer", "preset", "rate_limited"]
 
-BASE = "/api/v10"
-_JSON = {"Content-Type": "application/json"}
-_FREE = {"/gateway"}
-"""Paths that need no Authorization."""
-
-
-def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
-    return status, {**_JSON, **(headers or {})}, encode(value)
-
-
-def rate_limited(
-    scope: str = "user",
-    retry_after: float = 1.0,
-    *,
-    bucket: str = "9d1f0c2b3a4e5d6f",
-    limit: int = 5,
-    remaining: int = 0,
-    reset_after: float | None = None,
-) -> Answer:
-    """A 429 as Discord writes it, for scripts: scope ``user``, ``shared`` or ``global``.
-
-    ``user`` with ``remaining`` above 0 is a sub-limit: one that the headers don't show.
-    """
-    headers = {"Via": "1.1 google", "Retry-After": str(math.ceil(retry_after)), "X-RateLimit-Scope": scope}
-    body: dict[str, object] = {
-        "message": "You are being rate limited.",
-        "retry_after": retry_after,
-        "global": scope == "global",
-    }
-    if scope == "global":
-        return json_answer(429, body, {**headers, "X-RateLimit-Global": "true"})
-    if scope == "shared":
-        body |= {"message": "The resource is being rate limited.", "code": 40062}
-    reset = retry_after if reset_after is None else reset_after
-    headers |= {
-        "X-RateLimit-Limit": str(limit),
-        "X-RateLimit-Remaining": str(remaining),
-        "X-RateLimit-Reset-After": f"{reset:.3f}",
-        "X-RateLimit-Bucket": bucket,
-    }
-    return json_answer(429, body, headers)
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_LOST: Mapping[type[LookupError], int] = {UnknownChannel: 10003, UnknownMessage: 10008, UnknownUser: 10013}
+"""What the world's deeds raise, as Discord's codes."""
 
 
-def banned(*, html: bool = True, retry_after: int | None = None) -> Answer:
-    """A 429 of the edge, which bans the address: HTML, or JSON without ``retry_after``."""
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    if html:
-        body = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1015</body></html>"
-        return 429, {"Content-Type": "text/html", **headers}, body
-    message = "You are being blocked from accessing our API temporarily due to exceeding our rate limits frequently."
-    return json_answer(429, {"message": message, "code": 0}, headers)
+def _limiter(rest: Rest) -> Limiter:
+    return Limiter(rest.hub)
 
 
-@define
-class _Scripted:
-    path: str
-    method: str
-    answers: list[Answer]
+def _table(rest: Rest) -> list[Route]:
+    return table(rest.hub)
 
 
-@define
+@define(eq=False)
 class Rest:
     """The REST side: what is scripted, what is limited, what was asked (``hub.journal.requests``).
 
+    :ivar routes: the first that matches answers.
     :ivar in_flight: requests being answered now, by ``"METHOD path"``; ``in_flight_max`` the most there ever were.
     """
 
     hub: Hub
-    routes: list[Route] = Factory(list)
-    buckets: Buckets = Factory(Buckets)
+    routes: list[Route] = field(default=Factory(_table, takes_self=True))
+    limiter: Limiter = field(default=Factory(_limiter, takes_self=True))
     in_flight: dict[str, int] = Factory(dict)
     in_flight_max: dict[str, int] = Factory(dict)
-    _scripts: list[_Scripted] = Factory(list)
-    _overall: SlidingLimit = Factory(lambda self: SlidingLimit(self.hub.options.global_limit, 1.0), takes_self=True)
+    _scripts: Scripts = Factory(Scripts)
 
-    def script(self, path: str, answers: Iterable[Answer], method: str = "*") -> None:
-        """The next requests of a path (below ``/api/v10``) are answered so, one each; then as usual again."""
-        self._scripts.append(_Scripted(path, method, list(answers)))
+    @property
+    def buckets(self) -> Buckets:
+        return self.limiter.buckets
+
+    # --- for tests
+
+    def script(self, path: str, answers: Iterable[Answer | Staged], method: str = "*") -> None:
+        """The next requests of a path (below ``/api/v10``) are answered so, one each; then as usual again.
+
+        :param path: ``{}`` stands for one part of it; ``*`` alone for every path.
+        :param answers: tuples ``(status, headers, body)``, or what :func:`preset` gives.
+        """
+        self._scripts.add(path, answers, method)
+
+    def stage(self, path: str, name: str, *, times: int = 1, method: str = "*", **parameters: object) -> None:
+        """The next ``times`` requests of a path get a ready-made answer, see ``presets``.
+
+        :raises ValueError: for a name or a parameter that is none.
+        """
+        self.script(path, [preset(name, **parameters)] * times, method)
+
+    def clear_scripts(self) -> None:
+        """Everything is answered as usual again."""
+        self._scripts.clear()
 
     def route(self, route: Route) -> None:
         """Define a route; later ones win."""
         self.routes.insert(0, route)
+
+    def limit(self, method: str, template: str, limit: int, per: float = 1.0) -> None:
+        """Give a route another limit, and a bucket of its own; what it does stays.
+
+        :raises LookupError: when there is no such route.
+        """
+        for index, route in enumerate(self.routes):
+            if (route.method, route.template) == (method, template):
+                changed = evolve(route, limit=limit, per=per, bucket=f"{method} {template}", sliding=False, vary=None)
+                self.routes[index] = changed
+                return
+        raise LookupError(f"there is no route {method} {template}")
 
     def requests(self, path: str | None = None, method: str | None = None) -> list[RestRequest]:
         """The requests so far, of one path or all."""
@@ -112,139 +99,114 @@ class Rest:
             if path in (None, request.path) and method in (None, request.method)
         ]
 
+    # --- told by the resource
+
+    def began(self, request: RestRequest) -> str:
+        """A request has come; the key it counts under is returned."""
+        journal, key = self.hub.journal, f"{request.method} {request.path}"
+        journal.keep("requests", journal.requests, request)
+        self.in_flight[key] = self.in_flight.get(key, 0) + 1
+        self.in_flight_max[key] = max(self.in_flight_max.get(key, 0), self.in_flight[key])
+        return key
+
+    def ended(self, request: RestRequest, key: str, status: int) -> None:
+        """Its answer goes out; 0 is none."""
+        self.in_flight[key] -= 1
+        request.status, request.answered_at = status, self.hub.now()
+        self.hub.journal.happened()
+
     # --- answering
 
-    def answer(self, request: RestRequest) -> tuple[Answer, float]:
-        """The answer, and the seconds to wait before giving it."""
-        hub, path = self.hub, request.path
-        scripted = self._next_scripted(request.method, path)
+    def respond(self, request: RestRequest) -> Staged:
+        """The answer, with what befalls it."""
+        ban = self.limiter.ban(request)
+        if ban is not None:
+            return Staged(answer=ban)
+        staged = self._scripted_or_usual(request)
+        if staged.answer is not None and staged.flaw not in ("never", "reset"):
+            self.limiter.note(request, staged.answer)
+        return staged
+
+    def _scripted_or_usual(self, request: RestRequest) -> Staged:
+        scripted = self._scripts.next(request.method, request.path)
         agent = request.headers.get("user-agent", "")
         if not agent.startswith("DiscordBot ("):
-            hub.breach("user-agent", None, f"{agent!r} does not begin with DiscordBot (url, version)")
-            return json_answer(403, {"message": "internal network error", "code": 40333}), 0.0
-        if scripted is not None:
-            return scripted, self._route(request).delay
-        if path not in _FREE and not self._authorized(request):
-            hub.breach("rest-token", None, f"{request.method} {path} without the bot's token")
-            return json_answer(401, {"message": "401: Unauthorized", "code": 0}), 0.0
-        fixed = self._fixed(path) if request.method == "GET" else None
-        if fixed is not None:
-            return json_answer(200, fixed), 0.0
-        return self._limited(request)
+            self.hub.breach("user-agent", None, f"{agent!r} does not begin with DiscordBot (url, version)")
+            return Staged(answer=refusal(40333).answer())
+        if scripted is None:
+            return self._usual(request)
+        if not isinstance(scripted, Staged):
+            return Staged(answer=scripted, delay=self._route(request).delay)
+        if scripted.answer is not None:
+            return scripted
+        usual = self._usual(request)
+        return evolve(scripted, answer=usual.answer, delay=scripted.delay + usual.delay)
 
-    def _limited(self, request: RestRequest) -> tuple[Answer, float]:
-        hub, now = self.hub, self.hub.now()
-        if not self._overall.count(now):
-            hub.breach("rest-global-limit", None, f"more than {self._overall.limit} requests in a second")
-            return rate_limited("global", 1.0), 0.0
+    def _usual(self, request: RestRequest) -> Staged:
+        try:
+            self._admit(request)
+        except ApiError as error:
+            return Staged(answer=error.answer())
+        if request.method == "OPTIONS":
+            return Staged(answer=(204, {"Allow": ", ".join(self._allowed(request.path)), "Via": VIA}, b""))
         route = self._route(request)
-        bucket = self.buckets.of(route, request.path)
-        if bucket is None:
-            return (route.status, _JSON, route.body), route.delay
-        hash = route.bucket or f"{hash_of(route.method + route.template):016x}"
-        if not bucket.take(now):
-            hub.breach("rest-bucket", None, f"{request.method} {request.path}: bucket {hash} is empty")
-            wait = round(bucket.ends - now, 3)
-            return rate_limited("user", wait, bucket=hash, limit=bucket.limit), 0.0
-        return (route.status, {**_JSON, "Via": "1.1 google", **bucket.headers(now, hash)}, route.body), route.delay
+        counted = (route.vary and route.vary(route.parts(request.path))) or route
+        refused = self.limiter.refuse_globally(request) or self.limiter.refuse_by_bucket(request, counted)
+        if refused is not None:
+            return Staged(answer=refused)
+        status, headers, body = self._perform(request, route, counted)
+        self.limiter.watch_webhooks(request, (status, headers, body))
+        headers = {**self.limiter.headers(request, counted), **headers}
+        return Staged(answer=(status, headers, body), delay=route.delay)
+
+    def _admit(self, request: RestRequest) -> None:
+        """Raises what refuses a request before its route is looked at."""
+        method, path = request.method, request.path
+        if path.rstrip("/") in ("", "/api", BASE):
+            raise plain(404, "Not Found")
+        if path.startswith("/api/"):
+            self.hub.breach("api-version", None, f"{method} {path}: only version 10 is spoken")
+            raise refusal(50041)
+        if method not in _METHODS:
+            raise plain(405, "Method Not Allowed")
+        if method == "OPTIONS" or not needs_token(path):
+            return
+        authorization = request.headers.get("authorization", "")
+        if not (authorization.startswith("Bot ") and self.hub.knows(authorization)):
+            self.hub.breach("rest-token", None, f"{method} {path} without the bot's token")
+            raise plain(401, "Unauthorized")
+
+    def _perform(self, request: RestRequest, route: Route, counted: Route) -> Answer:
+        try:
+            body = read_body(request.headers.get("content-type", ""), request.body)
+            call = Call(request, route.parts(request.path), Query.read(request.query), body)
+            fields = [name for name in route.sub_limited if name in body.fields()]
+            refused = self.limiter.refuse_fields(request, counted, fields) if fields else None
+            if refused is not None:
+                return refused
+            if route.perform is None:
+                return route.status, {"Content-Type": "application/json", "Via": VIA}, route.body
+            return route.perform(call)
+        except ApiError as error:
+            return error.answer()
+        except (UnknownChannel, UnknownMessage, UnknownUser) as error:
+            return refusal(_LOST[type(error)]).answer()
 
     def _route(self, request: RestRequest) -> Route:
+        method = "GET" if request.method == "HEAD" else request.method
         for route in self.routes:
-            if route.matches(request.method, request.path):
+            if route.matches(method, request.path):
                 return route
+        if is_known(request.path):
+            return Route(limit=0, perform=_not_allowed)
         return generic_route(request.method, request.path)
 
-    def _next_scripted(self, method: str, path: str) -> Answer | None:
-        for script in self._scripts:
-            if script.path == path and script.method in ("*", method):
-                answer = script.answers.pop(0)
-                if not script.answers:
-                    self._scripts.remove(script)
-                return answer
-        return None
-
-    def _authorized(self, request: RestRequest) -> bool:
-        authorization = request.headers.get("authorization", "")
-        return authorization.startswith("Bot ") and self.hub.knows(authorization)
-
-    def _fixed(self, path: str) -> dict[str, object] | None:
-        hub = self.hub
-        if path == "/gateway":
-            return {"url": hub.addresses.gateway}
-        if path == "/gateway/bot":
-            allowance, now = hub.allowance, hub.now()
-            reset = round(allowance.reset_after(now) * 1000)
-            limits = {
-                "total": allowance.total,
-                "remaining": allowance.remaining,
-                "reset_after": reset,
-                "max_concurrency": hub.options.max_concurrency,
-            }
-            return {"url": hub.addresses.gateway, "shards": hub.options.shards, "session_start_limit": limits}
-        if path == "/users/@me":
-            return current_user(hub.world.bot)
-        if path == "/applications/@me":
-            return {"id": hub.world.bot["id"], "name": hub.world.bot["username"], "flags": 1 << 12 | 1 << 14 | 1 << 18}
-        return None
+    def _allowed(self, path: str) -> list[str]:
+        found = {route.method for route in self.routes if route.matches(route.method, path)} - {"*"}
+        if "GET" in found:
+            found.add("HEAD")
+        return sorted(found | {"OPTIONS"}) if found else list(_METHODS)
 
 
-class RestResource(Resource):
-    """``/api`` of the site."""
-
-    isLeaf = True
-    _log = Logger()
-
-    def __init__(self, rest: Rest) -> None:
-        super().__init__()
-        self._rest = rest
-
-    def render(self, request: Request) -> int:
-        rest, journal = self._rest, self._rest.hub.journal
-        rest.hub.transports.add(request.channel.transport)
-        whole, _, query = request.uri.decode("ascii", "replace").partition("?")
-        method = request.method.decode("ascii", "replace")
-        known = whole.startswith(BASE + "/")
-        path = whole[len(BASE) :] if known else whole
-        body = request.content.read() if request.content is not None else b""
-        record = RestRequest(method, path, query, rest.hub.now(), _headers(request), body)
-        journal.keep("requests", journal.requests, record)
-        key = f"{method} {path}"
-        rest.in_flight[key] = rest.in_flight.get(key, 0) + 1
-        rest.in_flight_max[key] = max(rest.in_flight_max.get(key, 0), rest.in_flight[key])
-        answer, delay = (
-            rest.answer(record) if known else (json_answer(404, {"message": "404: Not Found", "code": 0}), 0.0)
-        )
-        gone: list[bool] = []
-        finished: Deferred[None] = request.notifyFinish()
-        finished.addBoth(lambda _: gone.append(True))
-
-        def reply() -> None:
-            rest.in_flight[key] -= 1
-            record.status, record.answered_at = answer[0], rest.hub.now()
-            self._log.info("{method} {path}: {status}", method=method, path=path, status=answer[0])
-            journal.happened()
-            if not gone:
-                _write(request, answer)
-
-        if delay:
-            rest.hub.later(delay, reply)
-        else:
-            reply()
-        return NOT_DONE_YET
-
-
-def _headers(request: Request) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in _raw_headers(request)}
-
-
-def _raw_headers(request: Request) -> Iterable[tuple[bytes, Sequence[bytes]]]:
-    return request.requestHeaders.getAllRawHeaders()
-
-
-def _write(request: Request, answer: Answer) -> None:
-    status, headers, body = answer
-    request.setResponseCode(status)
-    for name, value in headers.items():
-        request.setHeader(name.encode(), value.encode())
-    request.write(body)
-    request.finish()
+def _not_allowed(call: Call) -> Answer:
+    raise plain(405, "Method Not Allowed")
