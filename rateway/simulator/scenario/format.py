@@ -207,6 +207,7 @@ class Variant(Table, frozen=True, kw_only=True):
     :ivar simulator: added to the scenario's ``[simulator]``; likewise ``client``.
     :ivar step: more steps, after the common ones; likewise ``expect``.
     :ivar breaches: more rules that may be broken.
+    :ivar timeout: in place of the scenario's; likewise ``hold``.
     """
 
     title: str
@@ -216,6 +217,8 @@ class Variant(Table, frozen=True, kw_only=True):
     step: tuple[dict[str, Any], ...] = ()
     expect: tuple[dict[str, Any], ...] = ()
     breaches: tuple[str, ...] = ()
+    timeout: Seconds | None = None
+    hold: Seconds | None = None
 
 
 class File(Table, frozen=True, kw_only=True):

@@ -127,8 +127,8 @@ class _Reader:
             steps=tuple(steps),
             expects=tuple(expects),
             breaches=frozenset(breaches),
-            timeout=file.timeout,
-            hold=file.hold,
+            timeout=file.timeout if extra.timeout is None else extra.timeout,
+            hold=file.hold if extra.hold is None else extra.hold,
             patience=file.patience,
         )
 
@@ -210,13 +210,15 @@ class _Reader:
                 raise self.error(f"[[expect]] {number}{inside}", error) from None
 
     def filled(self, raw: Any, values: Mapping[str, Any], name: str) -> Any:
-        """With the variant's values for ``"$word"``."""
+        """With the variant's values for ``"$word"``; ``"$null"`` is JSON's null, which TOML lacks."""
         if isinstance(raw, dict):
             return {key: self.filled(value, values, name) for key, value in raw.items()}
         if isinstance(raw, list):
             return [self.filled(each, values, name) for each in raw]
         if not (isinstance(raw, str) and raw.startswith("$") and raw[1:].isidentifier()):
             return raw
+        if raw == "$null":
+            return None
         if raw[1:] not in values:
             raise self.error(name, f"{raw} stands for nothing: give it in the values of each [[variant]]")
         return values[raw[1:]]

@@ -1,0 +1,122 @@
+"""rateway in a scenario: the real process, a real broker, and what must have come out at the other end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import gatherResults
+
+from rateway.simulator.gateway import filters
+from rateway.simulator.scenario.format import Case
+from rateway.simulator.scenario.reading import load
+from rateway.simulator.scenario.report import Report
+from rateway.simulator.scenario.runner import run_case
+from rateway.simulator.simulator import Simulator
+from tests.integration.harness import WorldTestCase
+from tests.integration.program import Program
+from tests.integration.worker import Worker
+from tests.support.broker import fresh_vhost
+
+SLACK = 0.5
+"""Seconds by which a busy machine may delay rateway."""
+
+EVENTS = frozenset(
+    {*filters._GUILD_MASKS, *filters._DIRECT_MASKS, "READY", "RESUMED", "USER_UPDATE", "VOICE_SERVER_UPDATE"}
+    | {"INTERACTION_CREATE", "ENTITLEMENT_CREATE", "ENTITLEMENT_UPDATE", "ENTITLEMENT_DELETE", "TOMORROWS_EVENT"}
+)
+"""What workers bind their queues by: every event that a scenario may send."""
+
+Kept = tuple[int, str, bytes]
+"""``(sequence, name, body)``."""
+
+
+@define(eq=False)
+class Run:
+    """One case, played by rateway."""
+
+    case: Case
+    report: Report
+    simulator: Simulator
+    program: Program
+    worker: Worker
+
+    def sent(self) -> dict[str, list[Kept]]:
+        """What Discord sent, by session."""
+        found: dict[str, list[Kept]] = {}
+        for event in self.simulator.events:
+            found.setdefault(event.session_id, []).append((event.seq, event.name, event.d))
+        return found
+
+    def arrived(self) -> dict[str, list[Kept]]:
+        """What arrived at the worker, by session; RESUMED is the answer to a RESUME, and no event of the session."""
+        found: dict[str, list[Kept]] = {}
+        for event in self.worker.events:
+            if event.key != "RESUMED":
+                session = str(event.properties.message_id).split(":")[1]
+                found.setdefault(session, []).append((event.seq, event.key, event.body))
+        return found
+
+    def losses(self) -> list[str]:
+        """What the worker didn't get exactly once, in order: sentences. Of a session that is over, the end may lack."""
+        sent, arrived = self.sent(), self.arrived()
+        living = {session.id for session in self.simulator.sessions}
+        found = [f"events of a session that never was: {len(arrived[each])}" for each in arrived.keys() - sent.keys()]
+        for session, events in sent.items():
+            got = arrived.get(session, [])
+            wanted = events if session in living else events[: len(got)]
+            if got != wanted:
+                sequences = [seq for seq, _, _ in got]
+                found.append(f"{len(got)} events came of {len(events)} sent: {_difference(sequences, wanted)}")
+        return found
+
+
+def _difference(sequences: list[int], wanted: list[Kept]) -> str:
+    should = [seq for seq, _, _ in wanted]
+    twice = sorted({seq for seq in sequences if sequences.count(seq) > 1})
+    missing = sorted(set(should) - set(sequences))
+    return f"missing {missing[:20]}, twice {twice[:20]}, in order {sequences == sorted(sequences)}"
+
+
+class StageTestCase(WorldTestCase):
+    """Plays scenarios; their cases at the same time, each with a Discord, a broker and a rateway of its own."""
+
+    timeout = 150
+
+    async def play(self, name: str, **settings: object) -> list[Run]:
+        """Every case of a packaged scenario has held, and the worker got each event once, in order."""
+        cases = load(name).cases
+        runs: list[Run] = await gatherResults([self.deferred(self._play(case, settings)) for case in cases])
+        for run in runs:
+            self.assertTrue(run.report.held, f"{run.report}\nrateway said:\n{run.program.text[-6000:]}")
+            self.assertEqual(run.losses(), [], run.case.name)
+        return runs
+
+    @staticmethod
+    def deferred(coroutine: Any) -> Any:
+        from twisted.internet.defer import Deferred
+
+        return Deferred.fromCoroutine(coroutine)
+
+    async def _play(self, case: Case, settings: Mapping[str, object]) -> Run:
+        amqp = await fresh_vhost(self)
+        simulator = await self.simulator(record_events=True)
+        worker = await Worker.connect(self.reactor, amqp)
+        self.workers.append(worker)
+        await worker.bind(1, EVENTS)
+        said: list[str] = []
+        running = self.deferred(run_case(simulator, case, say=said.append, slack=SLACK))
+        await self.until(lambda: any("waiting for a client" in line for line in said), "the scenario's beginning")
+        compression = {} if case.client.compression is None else {"COMPRESSION": case.client.compression}
+        state = self.folder / f"state-{case.variant}"
+        program = self.rateway(
+            simulator, AMQP_URI=amqp, STATE_DIR=state, SHARDS_PER_CLUSTER=32, **compression, **settings
+        )
+        report = await running
+        if program.exit_code is None:
+            await program.stop()
+        run = Run(case, report, simulator, program, worker)
+        count = sum(map(len, run.sent().values()))
+        await self.until(lambda: not run.losses() or not report.held, f"{count} events: {run.losses()}", 20.0)
+        return run
