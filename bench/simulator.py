@@ -25,8 +25,8 @@ from bench.cputime import cpu_seconds, resident_bytes
 from bench.gatewayclients import Clients, Wrong
 from rateway.simulator.openfiles import allow_most
 
-_WARM_UP = 3.0
-"""Seconds of load before the measurement: what is packed is packed by then."""
+_WARM_UP = 2.0
+"""Seconds of load before the measurement."""
 _START = 60.0
 _LISTENS = re.compile(r"DISCORD_API_URL=http://127\.0\.0\.1:(\d+)/")
 _LOAD = re.compile(r"load of ([\d.]+) events/s \((\d+) sent, (\d+) left out\)")
@@ -121,6 +121,11 @@ def measure(
         clients = Clients(simulator.port(), connections, transport, sample)
         try:
             clients.connect(_START + connections / 10)
+            deadline = time.monotonic() + _START
+            while "the load begins" not in simulator.log:
+                clients.run(0.1)
+                if time.monotonic() > deadline:
+                    raise Wrong(f"the load doesn't begin:\n{simulator.log[-2000:]}")
             clients.run(_WARM_UP)
             before, least = clients.messages, clients.least
             cpu, own, start = cpu_seconds(simulator.pid), time.process_time(), time.monotonic()

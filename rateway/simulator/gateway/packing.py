@@ -16,7 +16,7 @@ from __future__ import annotations
 import zlib
 
 import zstandard
-from attrs import define, field
+from attrs import define, field, frozen
 
 ZLIB_LEVEL = 3
 """The level of streams and of packed events."""
@@ -72,36 +72,56 @@ def raw_blocks(data: bytes) -> bytes:
     return b"".join([_zstd_block(_RAW, len(piece), piece) for piece in pieces])
 
 
-def _probe() -> tuple[bytes, int]:
-    """The beginning of a frame after which any use of a repeat offset shows, and the size of what it holds.
+@frozen
+class _Probe:
+    """The beginning of a frame after which any use of a repeat offset shows.
 
-    A window full of 0xFF, then three matches of three bytes each from further back than any block is long: the repeat
-    offsets are those of the matches from then on, and a block that uses one gets bytes that no UTF-8 text has.
+    It holds nothing but 0xFF, and ends with three matches of three bytes each, from further back than the data to be
+    judged is long. From then on the repeat offsets are those of the matches, and who uses one copies a byte that no
+    UTF-8 text has.
+
+    :ivar limit: bytes that the data may have.
+    :ivar frame: the beginning of the frame.
+    :ivar size: bytes that it holds.
     """
-    offsets = (200_000, 220_000, 240_000)
-    code = 17
-    bits = 1
-    for offset in offsets:
-        bits = bits << code | (offset + 3 - (1 << code))
-    # No literals; three sequences, whose codes never change: no literals each, an offset of 17 bits, three bytes long.
-    content = bytes((0, len(offsets), 0b01_01_01_00, 0, code, 0)) + bits.to_bytes(7, "little")
-    ones = _zstd_block(_RLE, _BLOCK_LIMIT, b"\xff")
-    frame = ZSTD_FRAME_HEADER + ones * 2 + _zstd_block(_COMPRESSED, len(content), content)
-    return frame, 2 * _BLOCK_LIMIT + 3 * len(offsets)
+
+    limit: int
+    frame: bytes
+    size: int
+
+    @classmethod
+    def of(cls, code: int) -> _Probe:
+        """One for data of up to ``2 ** code`` bytes."""
+        limit = 1 << code
+        offsets = [limit + 1000 * number for number in (1, 2, 3)]
+        bits = 1
+        for offset in offsets:
+            bits = bits << code | (offset + 3 - limit)
+        stream = bits.to_bytes(-(-bits.bit_length() // 8), "little")
+        # No literals; three sequences whose codes never change: no literals, an offset of so many bits, three bytes.
+        content = bytes((0, len(offsets), 0b01_01_01_00, 0, code, 0)) + stream
+        ones = _zstd_block(_RLE, limit, b"\xff")
+        frame = ZSTD_FRAME_HEADER + ones * 2 + _zstd_block(_COMPRESSED, len(content), content)
+        return cls(limit, frame, 2 * limit + 3 * len(offsets))
+
+    def shows(self, blocks: bytes, data: bytes) -> bool:
+        """Whether the blocks hold the data after this beginning too."""
+        try:
+            found = zstandard.ZstdDecompressor().decompressobj().decompress(self.frame + blocks)
+        except zstandard.ZstdError:
+            return False
+        return len(found) == self.size + len(data) and found.endswith(data)
 
 
-_PROBE, _PROBED = _probe()
+_PROBES = (_Probe.of(13), _Probe.of(17))
 
 
 def _stand_alone(blocks: bytes, data: bytes) -> bool:
     """Whether the blocks hold this data wherever in a frame they are put."""
-    if len(data) > _BLOCK_LIMIT or b"\xff" in data:
+    if b"\xff" in data:
         return False
-    try:
-        found = zstandard.ZstdDecompressor().decompressobj().decompress(_PROBE + blocks)
-    except zstandard.ZstdError:
-        return False
-    return len(found) == _PROBED + len(data) and found.endswith(data)
+    probe = next((probe for probe in _PROBES if len(data) <= probe.limit), None)
+    return probe is not None and probe.shows(blocks, data)
 
 
 def zstd_blocks(data: bytes) -> bytes:
