@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 
 from rateway.simulator.gateway.behaviour import Behaviour
+from rateway.simulator.simulator import Simulator
 
 from .harness import WorldTestCase
 
 WINDOW = 5.0
+TOO_FEW = "Discord allows too few session starts for all shards that wait (a tenth of them is kept in reserve)"
 
 
 class IdentifyTests(WorldTestCase):
@@ -39,23 +41,46 @@ class IdentifyTests(WorldTestCase):
         self.assertTrue(all(second - first >= WINDOW for first, second in by_key.values()), by_key)
         self.assertTrue(program.said("32 shards"), program.text)
 
+    async def never_more(self, simulator: Simulator, most: int, seconds: float) -> None:
+        """For so long, no IDENTIFY beyond these comes."""
+        began = self.reactor.seconds()
+        await self.until(
+            lambda: len(simulator.identifies) > most or self.reactor.seconds() - began >= seconds,
+            "the end of the watch",
+        )
+        self.assertLessEqual(len(simulator.identifies), most)
+
     async def test_criterion_27_allowance_too_small(self) -> None:
-        """Two IDENTIFYs are left and four shards wait: no more are used, and the log says what it waits for."""
-        simulator = await self.simulator(shards=4, session_total=1000, session_remaining=2, reset_after=3600.0)
+        """Two session starts are left of 1000 and four shards wait: none is used, for they are of the reserve."""
+        simulator = await self.simulator(
+            shards=4, max_concurrency=4, session_total=1000, session_remaining=2, reset_after=3600.0
+        )
         program = self.rateway(simulator)
-        await self.until(lambda: program.said("allowance") or program.said("IDENTIFY"), "a word about the allowance")
-        self.assertLessEqual(len(simulator.identifies), 2)
+        await program.until_said("Discord allows 2 session starts in the next 1 h, fewer than there are shards")
+        await program.until_said(TOO_FEW)
+        await self.never_more(simulator, 0, 3.0)
+        self.assertEqual(sum(TOO_FEW in line for line in program.lines), 1, program.text)
+
+    async def test_criterion_27_allowance_for_some(self) -> None:
+        """Two more than the reserve are left, and four shards wait, all of whose keys are free: two identify."""
+        simulator = await self.simulator(
+            shards=4, max_concurrency=4, session_total=20, session_remaining=4, reset_after=3600.0
+        )
+        program = self.rateway(simulator)
+        await program.until_said(TOO_FEW)
+        await self.until(lambda: len(simulator.identifies) >= 2, "two IDENTIFYs")
+        await self.never_more(simulator, 2, 3.0)
+        self.assertEqual([identify.shard for identify in simulator.identifies], [0, 1])
+        self.assertEqual(sum(TOO_FEW in line for line in program.lines), 1, program.text)
 
     async def test_criterion_28_drop_after_ready(self) -> None:
-        """A connection that drops after each READY, its session too: IDENTIFYs grow rare, the session is not burnt."""
+        """A connection that drops after each READY, its session too: the fifth IDENTIFY has to wait half a minute."""
         simulator = await self.simulator(identify_window=0.5)
         simulator.behave(Behaviour(after=4003))
         program = self.rateway(simulator)
-        await self.until(lambda: len(simulator.identifies) >= 4, "four IDENTIFYs", 60)
-        await self.until(lambda: program.said("identif") and program.said("wait"), "a word about the breaker")
-        gaps = [
-            later.at - earlier.at
-            for earlier, later in zip(simulator.identifies, simulator.identifies[1:], strict=False)
-        ]
+        await program.until_said("shard 0 identifies again and again: it waits 30 s for its next permit", 60)
+        self.assertEqual(len(simulator.identifies), 4)
+        gaps = [later.at - earlier.at for earlier, later in itertools.pairwise(simulator.identifies)]
         self.assertTrue(all(gap >= WINDOW for gap in gaps), gaps)
-        self.assertLessEqual(len(simulator.identifies), 5)
+        await self.never_more(simulator, 4, WINDOW + 1.5)
+        self.assertEqual(sum("identifies again and again" in line for line in program.lines), 1, program.text)
