@@ -16,6 +16,8 @@ from twisted.python import usage
 from rateway.model.intents import parse_intents
 
 from .options import SimulatorOptions
+from .scenario.format import Scenario
+from .scenario.reading import ScenarioError, listing, load
 from .teaching import EXAMPLES, POINTING
 
 _JOURNAL_LIMIT = 10_000
@@ -129,7 +131,16 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ),
     (
         "Judging the bot",
-        (Option("strict", "exit with 1 when a rule of Discord's was broken (else 0)"),),
+        (
+            Option("strict", "exit with 1 when a rule of Discord's was broken (else 0)"),
+            Option(
+                "scenario",
+                "play this scenario to the bot, and exit with 0 if it did all it must, else 1: a TOML file, or the "
+                "name of one that comes along; NAME:VARIANT is one variant alone; list lists them",
+                "FILE|NAME",
+            ),
+            Option("slack", "by which a busy machine may delay the bot in a scenario", "SECONDS", 0.0, seconds),
+        ),
     ),
 )
 
@@ -137,12 +148,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
 class Options(usage.Options):
     """The command line.
 
-    :ivar chosen: what was chosen about the simulator, once the options are parsed.
+    :ivar chosen: what was chosen about the simulator, once the options are parsed; ``scenario`` is the one to play.
     """
 
     synopsis = "[options]"
     longdesc = "A Discord that runs on your machine, for trying a bot or a gateway without a token that could be lost."
     chosen: SimulatorOptions
+    scenario: Scenario | None = None
 
     optParameters = [
         [option.name, option.short, option.default, option.help, option.coerce]
@@ -181,6 +193,17 @@ class Options(usage.Options):
         if self.chosen.shards < 1 or self.chosen.max_concurrency < 1:
             raise usage.UsageError("--shards and --max-concurrency must be at least 1")
         self._check_endpoint()
+        self._read_scenario()
+
+    def _read_scenario(self) -> None:
+        name = self["scenario"]
+        if name == "list":
+            print(listing())
+            raise SystemExit(0)
+        try:
+            self.scenario = load(name) if name else None
+        except ScenarioError as error:
+            raise usage.UsageError(f"--scenario: {error}") from None
 
     def _check_endpoint(self) -> None:
         from twisted.internet import reactor

@@ -35,4 +35,6 @@ Examples:
       two IDENTIFYs left today; presences and message contents not enabled
   twistd -n --pidfile= rateway-simulator --port 0 --strict
       for a script: any free port, and exit code 1 when a rule was broken
+  twistd -n --pidfile= rateway-simulator --scenario bad_day
+      what a bot must bear: each step and expectation a line, the verdict last
 """

@@ -9,21 +9,8 @@ from twisted.python.failure import Failure
 from .. import ending
 from ..service import SimulatorService
 from .format import Scenario
-from .reading import load, packaged
 from .report import Report
 from .runner import run_scenario
-
-
-def listing() -> str:
-    """The packaged scenarios, a line each, their variants below."""
-    lines = []
-    for name in packaged():
-        scenario = load(name)
-        lines.append(f"{name:<14} {scenario.title}")
-        variants = [case.variant for case in scenario.cases if case.variant]
-        if variants:
-            lines.append(f"{'':<14}   variants: {', '.join(variants)}")
-    return "\n".join(lines)
 
 
 @define(eq=False)

@@ -67,6 +67,18 @@ def load(name: str) -> Scenario:
     return attrs.evolve(scenario, cases=chosen)
 
 
+def listing() -> str:
+    """The packaged scenarios, a line each, their variants below."""
+    lines = []
+    for name in packaged():
+        scenario = load(name)
+        lines.append(f"{name:<14} {scenario.title}")
+        variants = [case.variant for case in scenario.cases if case.variant]
+        if variants:
+            lines.append(f"{'':<14}   variants: {', '.join(variants)}")
+    return "\n".join(lines)
+
+
 def read(text: str, name: str, source: str = "") -> Scenario:
     """A scenario from its TOML.
 
