@@ -10,6 +10,7 @@ class DiscordPyTests(CourseTestCase):
 
     client = "discord_py.py"
     resume_code = 4000
+    anew_code = 1000
     end_code = 1000
 
     async def test_zlib(self) -> None:

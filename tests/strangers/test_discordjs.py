@@ -10,6 +10,7 @@ class DiscordJsTests(CourseTestCase):
 
     client = "discordjs.cjs"
     resume_code = 4200
+    anew_code = 1000
     end_code = 1000
     resumes_in_place = True
 
