@@ -7,7 +7,8 @@ From the outside in:
 
 ``tap``         the twistd command: its options, and the service
 ``simulator``   the face: start, stop, addresses, logs (its docstring lists the whole in-process API)
-``controls``    what a test may do to a running simulator: dispatch, drop, close, silence, corrupt
+``control``     what may be done to a running simulator: ``controls`` in its process, ``actions`` the same as values,
+                ``api`` the same by HTTP
 ``websocket``   Autobahn below, ``connection`` above
 ``rest``        Discord's REST API; ``buckets`` counts its rate limits
 ``connection``  one gateway connection; ``handshake`` its IDENTIFY and RESUME, ``commands`` its ops 3, 4, 8, 31, 43
@@ -17,6 +18,7 @@ From the outside in:
 ``sessions``    what survives a connection: sequence and replay buffer
 ``rules``       PURE: identify concurrency, daily allowance, send limits, what an IDENTIFY may ask
 ``filters``     PURE: which events the intents let through
+``outflow``     how messages become frames and segments, slowly or in pieces; ``holdback`` events that wait
 ``encoding``    PURE: zlib-stream, zstd-stream, plain; split and corrupt on demand
 ``behaviour``   PURE: how a connection is told to misbehave
 ``records``     what happened, for assertions; ``options`` what may be chosen

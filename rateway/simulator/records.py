@@ -257,7 +257,8 @@ class Journal:
             self.clock.callLater(0, waiter.result.callback, value)
 
     def _settle(self, waiter: _Waiter) -> None:
-        self._waiters.remove(waiter)
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
         if waiter.tick is not None and waiter.tick.active():
             waiter.tick.cancel()
 
@@ -269,7 +270,7 @@ class Journal:
         :param timeout: seconds after which it fails with :class:`TimeoutError`.
         :param what: said in that error.
         """
-        result: Deferred[object] = Deferred()
+        result: Deferred[object] = Deferred(lambda _: self._settle(waiter))
         waiter = _Waiter(predicate, result)
         self._waiters.append(waiter)
         start = self.clock.seconds()

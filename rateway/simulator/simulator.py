@@ -49,17 +49,26 @@ Events
     ``dispatch(shard, name, d, *, order=("t", "s", "op", "d"))`` -> sequence, ``d`` verbatim where it is bytes;
     ``emit(guild_id, name, d)`` as Discord routes and filters; ``skip_sequences(shard, count)``;
     ``send_op(shard, op, d=None)``, ``request_heartbeat(shard)``, ``request_reconnect(shard)``,
-    ``invalidate(shard, *, resumable)``.
+    ``invalidate(shard, *, resumable)``; ``repeat(shard, count=1)``, ``swap(shard, pairs=1)``,
+    ``dispatch_huge_guild(guild_id, size)``.
 
 Ends
-    ``drop(shard, how="fin")`` or ``"rst"``; ``close(shard, code, reason=None)``; ``forget_session(shard)``.
+    ``drop(shard, how="fin")``, ``"rst"`` or ``"blackhole"``; ``end_blackholes(shards=None)``; ``close(shard, code,
+    reason=None)``, code None for none; ``forget_session(shard)``; ``reset_token()``.
 
 Silence and noise
-    ``freeze(shard, *, deaf=False)``, ``thaw(shard)``, ``send_text(shard, text)`` through the compression,
-    ``send_raw(shard, message, *, binary=True)`` past it, ``corrupt(shard)``, ``set_behaviour(shard, Behaviour(...))``.
+    ``freeze(shard, *, deaf=False)``, ``thaw(shard)``, ``acknowledge(shard, how)``, ``withhold(shard, *events)``,
+    ``release(shard, "late")`` or ``"dropped"``, ``shape(shard, ...)``, ``send_text(shard, text)`` through the
+    compression, ``send_raw(shard, message, *, binary=True)`` past it, ``corrupt(shard)``, ``send_nonsense(shard, kind)``,
+    ``set_behaviour(shard, Behaviour(...))``.
 
 Connections to come (see ``behaviour``)
-    ``on_connect(Behaviour(...), *, shard=None, host=None, times=1)``, ``behave(Behaviour(...))``.
+    ``on_connect(Behaviour(...), *, shard=None, host=None, times=1)``, ``behave(Behaviour(...))``, ``behave_well()``,
+    ``refuse_connections(how=503, *, seconds=None)``, ``admit_connections()``, ``await set_resume_host(state)``.
+
+By other means
+    ``control.actions.parse_action({"do": "drop", "shard": 0}).perform(simulator)``; HTTP below ``/control``;
+    ``forget_records()``.
 
 The world
     ``world`` (``guilds``, ``users``, ``bot``), ``guild(index)``, ``guild_create(guild_id, *, intents=None, pad_to=0)``
@@ -91,6 +100,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from .control.api import ControlResource
 from .control.controls import Controls
 from .gateway.sessions import Sessions
 from .gateway.websocket import GatewayResource
@@ -154,6 +164,7 @@ class Simulator(Controls):
         root, gateway = Resource(), GatewayResource(self.hub)
         root.putChild(b"", gateway)
         root.putChild(b"api", RestResource(self.rest))
+        root.putChild(b"control", ControlResource(self))
         return root
 
     # --- life

@@ -235,6 +235,13 @@ class Controls(GuildControls):
         else:
             await self.open_resume_host()
 
+    # --- records
+
+    def forget_records(self) -> None:
+        """Forget what happened, and count anew; connections and sessions stay as they are."""
+        self.hub.journal.clear()
+        self.hub.sent = 0
+
     async def open_resume_host(self) -> None:
         """Listen on the resume host."""
         raise NotImplementedError

@@ -35,7 +35,9 @@ class Directory:
 
     def is_connected(self, shard: int) -> bool:
         """Whether the shard's session has a connection that gets its events (after READY or RESUMED)."""
-        return any(session.connection is not None for session in self.hub.sessions.of_shard(shard, self.hub.world_time()))
+        return any(
+            session.connection is not None for session in self.hub.sessions.of_shard(shard, self.hub.world_time())
+        )
 
     def connected_shards(self) -> set[int]:
         """The shards for which :meth:`is_connected` holds."""
@@ -47,5 +49,5 @@ class Directory:
 
     def shards_with_session(self) -> set[int]:
         """The shards for which :meth:`session` finds one."""
-        now = self.hub.now()
+        now = self.hub.world_time()
         return {session.shard for session in self.hub.sessions if not session.is_over(now)}

@@ -38,6 +38,11 @@ _PLACES = 100_000
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="do"):
     """Something done to a running simulator."""
 
+    @property
+    def verb(self) -> str:
+        """What it is called: the field ``do``."""
+        return str(type(self).__struct_config__.tag)
+
     def act(self, simulator: Simulator) -> object:
         """Do it; the value, awaited where it can be, is what the one who asked is told.
 
