@@ -95,7 +95,7 @@ class Load:
         return [f"load of {self.reached:.1f} events/s ({self.sent} sent, {self.left_out} left out)"]
 
     def _sessions(self) -> list[GatewaySession]:
-        now = self._hub.now()
+        now = self._hub.world_time()
         return [session for session in self._hub.sessions if not session.backfilling and not session.is_over(now)]
 
     def _tick(self, run: int) -> None:
@@ -123,14 +123,14 @@ class Load:
             if connection is not None and session not in self._prepared:
                 self._prepared.add(session)
                 stock = self._stock(session, len(sessions))
-                stock.prepare(session.asked.intents, connection.encoder.prepare, start)
+                stock.prepare(session.asked.intents, connection.encoder.prepare, self._hub.world_time())
                 if self._hub.now() - start >= _TICK:
                     return False
         return True
 
     def _send(self, sessions: list[GatewaySession], count: int) -> None:
         """The next ``count`` events, to the sessions whose turn it is."""
-        hub, now = self._hub, self._hub.now()
+        hub, now = self._hub, self._hub.world_time()
         share = max(_BUNDLE, ceil(count / max(1, len(sessions))))
         left = count
         for _ in range(len(sessions)):

@@ -1,17 +1,15 @@
 """What the load sends to a shard: events of its guilds, packed once and taken in turn, over and over.
 
-Each of them tells something that stays true however often it is told: what somebody wrote, that he types, reacts, has
-this status, these roles, this voice channel. So the world needn't change for them, and a client's cache holds the same
+Each tells something that stays true however often it is told (``tidings``), so that a client's cache holds the same
 after each round. Now and then an event makes room for a new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import accumulate
 from math import inf
 from random import Random
-from typing import TypeAlias
 
 from attrs import define, field
 
@@ -19,13 +17,9 @@ from ..gateway.content import content_hidden, without_content
 from ..gateway.filters import lets_through, shows_content
 from ..gateway.packing import Packed
 from ..hub import encode
-from ..world.guild import Guild
-from ..world.happenings.chat import edit_message, react, type_something, write_message
 from ..world.payloads import Json
 from ..world.world import World
-
-Event: TypeAlias = tuple[str, Json]
-Told: TypeAlias = Callable[[World, Guild, Random, float], Iterator[Event]]
+from .tidings import MIX
 
 _LAPS = 50
 """How often an event is sent before a new one takes its place."""
@@ -35,40 +29,6 @@ _TRIES = 20
 
 _PATIENCE = 1.0
 """Seconds until a shard that had nothing to tell is asked again."""
-
-
-def presence(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
-    """Somebody's status, as it is."""
-    user = guild.somebody(random)
-    known = None if user is None else guild.presences.get(user)
-    if known is not None:
-        yield "PRESENCE_UPDATE", {**known, "guild_id": str(guild.id)}
-
-
-def voice_state(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
-    """Where somebody is in voice."""
-    if guild.voice_states:
-        user, state = random.choice(list(guild.voice_states.items()))
-        yield "VOICE_STATE_UPDATE", {"guild_id": str(guild.id), **state, "member": guild.members[user]}
-
-
-def member(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
-    """Somebody's nick and roles, as they are."""
-    user = guild.somebody(random)
-    if user is not None:
-        yield "GUILD_MEMBER_UPDATE", {**guild.members[user], "guild_id": str(guild.id)}
-
-
-MIX: dict[Told, float] = {
-    write_message: 70,
-    type_something: 8,
-    presence: 9,
-    react: 5,
-    edit_message: 3,
-    voice_state: 3,
-    member: 2,
-}
-"""How often what is told, as weights: those of the world's own traffic, where it tells the same."""
 
 _KINDS = list(MIX)
 _WEIGHTS = list(accumulate(MIX.values()))
