@@ -18,5 +18,6 @@ And the shell:
 ``connection``  connects, shakes hands, and does so again after every loss
 ``publisher``   events: held until the broker confirms them
 ``inbox``       what bots send: acknowledged whatever happens
+``answers``     answers to bots, on a channel that is opened anew where the broker closes it
 ``broker``      the whole of it for one cluster
 """

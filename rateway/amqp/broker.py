@@ -6,6 +6,7 @@ own, for the broker closes a channel to say no.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,29 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
-from rateway.errors import FatalError, LocalProtocolError
+from rateway.errors import FatalError
 from rateway.interfaces import IFatalReporter
 from rateway.model.deadlines import GOODBYE
 from rateway.model.dispatch import Dispatch
+from rateway.spool.spool import Spool
 from rateway.tls import client_endpoint
 
+from .answers import Answers
 from .channel import Refused
 from .client import Client
 from .connection import Connector
-from .frames import EventEncoder, publish_frames
+from .expiry import Expiry
+from .frames import EventEncoder
 from .inbox import Delivery, Inbox
 from .outages import Outages
 from .publisher import Publisher
 from .topology import exchange_name
 from .uri import BrokerAddress
 
-HIGH_WATER = 64 * 1024 * 1024
-"""Bytes of events held at which reading from Discord stops."""
+MEMORY = 16 * 1024 * 1024
+"""Bytes of events that may be held in memory."""
 
-ANSWERS_LIMIT = 16 * 1024 * 1024
-"""Bytes of answers that wait for the transport; more are dropped, as if the broker were away."""
-
-_EVENTS, _ANSWERS = 1, 2
+_EVENTS = 1
 _ACCESS_REFUSED, _NOT_FOUND, _DECLARED_OTHERWISE = 403, 404, 406
 
 
@@ -62,26 +63,45 @@ class ClusterBroker(Service):
         on_kept: Callable[[Mapping[int, tuple[str, int]]], None],
         on_room: Callable[[bool], None],
         outages: Outages | None = None,
-        high_water: int = HIGH_WATER,
+        memory: int = MEMORY,
+        spool: Spool | None = None,
+        refused: Spool | None = None,
+        ttl: Mapping[str, int] | None = None,
+        now: Callable[[], float] = time.time,
         endpoint: IStreamClientEndpoint | None = None,
     ) -> None:
         """
         :param handler: called with each message; whatever it does, the message is acknowledged.
         :param ca_file: PEM file of the authority that signed the broker's certificate, instead of the system's.
-        :param on_kept: called with shard → (session id, sequence up to which every event is confirmed).
-        :param on_room: called with ``False`` when ``high_water`` bytes are held, with ``True`` at half of it.
+        :param on_kept: called with shard → (session id, sequence up to which every event is confirmed or on disk).
+        :param on_room: called with ``False`` when neither memory nor disk has room for more events, with ``True``
+            when there is room again.
+        :param memory: bytes of events that are held in memory; what is more goes to disk.
+        :param spool: where events wait on disk; without one, memory is all there is.
+        :param refused: where those wait that the broker nacked.
+        :param ttl: event name → milliseconds after which an event of that name is worth nothing.
         :param outages: of the process, if it has more clusters than this one.
         :param endpoint: where to connect to, instead of what the address says.
         """
         self._reactor = reactor
         self._exchange = exchange_name(cluster)
         self._client: Client | None = None
-        self._answers: list[bytes] = []
-        self._answers_size = 0
+        self._answers = Answers(reactor)
         self._is_ready = False
         self._ready: list[Deferred[None]] = []
-        encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent)
-        self._publisher = Publisher(reactor, self._exchange, encoder, on_kept, on_room, high_water)
+        encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent, ttl=ttl)
+        self._expiry = Expiry(ttl or {}, now, self._exchange)
+        self._publisher = Publisher(
+            reactor,
+            self._exchange,
+            encoder,
+            self._expiry,
+            spool or Spool.nowhere(),
+            refused or Spool.nowhere(),
+            on_kept,
+            on_room,
+            memory,
+        )
         self._inbox = Inbox(reactor, cluster, handler, self._became_ready, fatal)
         self._connector = Connector(
             reactor,
@@ -114,6 +134,16 @@ class ClusterBroker(Service):
     def held_bytes(self) -> int:
         return self._publisher.held_bytes
 
+    @property
+    def spooled_events(self) -> int:
+        """Those of the held events that are on disk alone."""
+        return self._publisher.spooled_events
+
+    @property
+    def expired(self) -> Mapping[str, int]:
+        """How many events of each name were dropped, for EVENT_TTL."""
+        return self._expiry.dropped
+
     def when_ready(self) -> Deferred[None]:
         """Fires when exchange, queue and consumer exist for the first time."""
         if self._is_ready:
@@ -140,23 +170,7 @@ class ClusterBroker(Service):
         headers: Mapping[str, object] | None = None,
     ) -> None:
         """Send an answer, unconfirmed; dropped while the broker is away or can't keep up."""
-        client = self._client
-        if client is None or self._answers_size > ANSWERS_LIMIT:
-            self._log.debug("an answer to {key} is dropped: the broker is away", key=routing_key)
-            return
-        properties = {"correlation_id": correlation_id, "headers": headers or None, "app_id": "rateway"}
-        if body:
-            properties["content_type"] = "application/json"
-        try:
-            frames = publish_frames(_ANSWERS, exchange, routing_key, properties, body, client.frame_max)
-        except LocalProtocolError as error:
-            self._log.warn("an answer to {key!r} can't be sent: {error}", key=routing_key, error=error)
-            return
-        if client.writable:
-            client.write(frames)
-        else:
-            self._answers.append(frames)
-            self._answers_size += len(frames)
+        self._answers.send(exchange, routing_key, body, correlation_id=correlation_id, headers=headers)
 
     def startService(self) -> None:
         super().startService()
@@ -166,6 +180,10 @@ class ClusterBroker(Service):
         """Take no more requests; fires when none comes any more, or after that many seconds."""
         stopping = Deferred.fromCoroutine(self._inbox.stop())
         return stopping.addTimeout(within, self._reactor, onTimeoutCancel=lambda _, __: None)
+
+    def secure(self) -> None:
+        """Write all held events to disk, as far as it takes them: see :meth:`Publisher.secure`."""
+        self._publisher.secure()
 
     def drained(self, timeout: float) -> Deferred[bool]:
         """Fires with ``True`` once every held event is confirmed, with ``False`` after ``timeout`` seconds."""
@@ -189,7 +207,7 @@ class ClusterBroker(Service):
     async def _set_up(self, client: Client) -> None:
         events = await client.open_channel(_EVENTS)
         await events.call("confirm_select")
-        await client.open_channel(_ANSWERS)
+        await self._answers.attach(client)
         await self._declare_exchange(client)
         client.on_blocked = self._publisher.block
         client.on_read = self._read_ended
@@ -232,8 +250,7 @@ class ClusterBroker(Service):
 
     def _connection_ended(self) -> None:
         self._client = None
-        self._answers.clear()
-        self._answers_size = 0
+        self._answers.detach()
         self._inbox.close()
         self._publisher.detach()
 
@@ -249,7 +266,5 @@ class ClusterBroker(Service):
 
     def _writable(self) -> None:
         """The transport takes more: answers first, for somebody waits for each."""
-        if self._client is not None and self._answers:
-            answers, self._answers, self._answers_size = self._answers, [], 0
-            self._client.write(b"".join(answers))
+        self._answers.flush()
         self._publisher.flush()

@@ -31,7 +31,7 @@ from zope.interface import implementer
 from rateway.errors import LocalProtocolError, RatewayError, RemoteProtocolError, Unavailable
 from rateway.tls import explain
 
-from .channel import Channel, Delegate, Outgoing, refusal
+from .channel import Channel, Delegate, Outgoing, Refused, refusal
 from .codec import decode_arguments, encode_arguments
 from .frames import DEFAULT_FRAME_MAX, HEARTBEAT_FRAME, METHOD, PROTOCOL_HEADER, frame
 from .receiver import Content, Receiver
@@ -50,6 +50,7 @@ class Client(AMQClient):
     """A connection to the broker.
 
     :ivar lost: fires with the reason once the connection is gone.
+    :ivar on_channel_closed: channel's number → told when the broker closes it, instead of giving the connection up.
     :ivar writable: the socket takes what is written; what may wait should wait while it is not.
     :ivar phase: how far the handshake went.
     """
@@ -75,6 +76,7 @@ class Client(AMQClient):
         self.on_blocked: Callable[[str | None], None] = _nothing
         self.on_writable: Callable[[], None] = _nothing
         self.on_read: Callable[[], None] = _nothing
+        self.on_channel_closed: dict[int, Callable[[Refused], None]] = {}
         self._receiver = Receiver(self._confirmed, self._method, self._content)
         self._connected = False
         self._wrote = self._heard = False
@@ -238,8 +240,15 @@ class Client(AMQClient):
         self.started.fire()
 
     def channel_failed(self, channel: Channel, reason: Any) -> None:
-        """The broker closed a channel while nobody waited for an answer on it: a new connection mends that."""
-        self.fail(refusal(reason))
+        """The broker closed a channel while nobody waited for an answer on it.
+
+        Whoever can go on without it has said so; otherwise a new connection mends it.
+        """
+        mend = None if self.reason is not None or self.closed else self.on_channel_closed.get(channel.id)
+        if mend is None:
+            self.fail(refusal(reason))
+        else:
+            mend(refusal(reason))
 
     def _tick(self) -> None:
         """Twice per heartbeat interval: speak if we were silent, give up after two intervals without a byte."""

@@ -1,57 +1,51 @@
-"""Events on their way to the broker: each is held, as the bytes that publish it, until the broker confirms it.
+"""Events on their way to the broker: none is let go until the broker confirms it.
 
-An event is in one of three places. *Waiting*: not written on this connection yet. *Sent*: written, in the order of
-the delivery tags the broker counts; an event that is confirmed out of order stays there as a mark until all before it
-are settled. *Refused*: the broker nacked it; it waits for its next try while others flow on.
+An event is in one of these places, and goes from one to the next in order:
 
-When a connection is lost, what was sent and not confirmed goes back in front of what is waiting: first deliveries
-stay in order. What was refused is sent again later, and order is not promised for it.
+* *in line*: in memory, as the bytes that publish it, not written on this connection yet;
+* *in flight* (``window``): written, and not confirmed yet;
+* *on disk* (``backlog``): when more is in memory than may be, what memory alone holds is written down, and so is what
+  comes, until the disk's has been read again. In flight and in line are then copies of what lies at its front.
 
-``on_kept`` hears, per shard, up to which sequence *every* event of the session is confirmed; it never says too much,
-and at times a little less than could be said.
+When a connection is lost, what was in flight goes back in front of the line: first deliveries stay in order. What the
+broker refuses is put aside (``refused``). When the disk takes no more, the cluster stops reading from Discord.
+
+``on_kept`` hears, per shard, up to which sequence *every* event of the session is confirmed or on disk; it never says
+too much, and at times a little less than could be said.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from rateway.errors import RemoteProtocolError
+from rateway.errors import Unavailable
 from rateway.model.dispatch import Dispatch
+from rateway.spool.record import SpooledEvent
+from rateway.spool.spool import Spool, SpoolFull
 
+from .backlog import Backlog, event_of
 from .client import Client
+from .expiry import Expiry
 from .frames import EventEncoder, resplit
+from .line import Line
+from .refused import Refused
+from .room import Room
+from .window import Entry, Window
 
 CHUNK = 256 * 1024
 """Bytes of a write: after each, the transport says whether it takes more."""
-
-FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
-"""Seconds until a refused event is tried again: doubling from the first to the longest."""
-
-SAY_EVERY = 60.0
-"""Seconds between log lines about refused events."""
-
-_COMPACT = 256
-
-Entry: TypeAlias = tuple[bytes | None, int, str, int]
-"""``(frames, shard, session, sequence)``; without frames it is a mark: confirmed, but not all before it are."""
-
-_Key: TypeAlias = tuple[int, str, int]
 
 
 @define(eq=False)
 class Publisher:
     """Holds and sends the events of one cluster.
 
-    :ivar held_events: events that the broker has not confirmed.
-    :ivar held_bytes: what they take, as frames.
+    :ivar held_bytes: what events in memory take, as frames.
     """
 
     _log = Logger()
@@ -59,78 +53,85 @@ class Publisher:
     _clock: Any
     _exchange: str
     _encoder: EventEncoder
+    _expiry: Expiry
+    _spool: Spool
+    _refused_spool: Spool
     _on_kept: Callable[[Mapping[int, tuple[str, int]]], None]
     _on_room: Callable[[bool], None]
-    _high_water: int
-    held_events: int = field(default=0, init=False)
+    _memory: int
     held_bytes: int = field(default=0, init=False)
+    _in_memory: int = field(default=0, init=False)
+    """Events in line and in flight."""
     _client: Client | None = field(default=None, init=False)
     _blocked: bool = field(default=False, init=False)
-    _full: bool = field(default=False, init=False)
-    _waiting: deque[Entry] = field(factory=deque, init=False)
-    _waiting_bytes: int = field(default=0, init=False)
-    _sent: list[Entry | None] = field(factory=list, init=False)
-    _base: int = field(default=1, init=False)
-    """The delivery tag of the first of ``_sent``."""
-    _head: int = field(default=0, init=False)
-    """Where in ``_sent`` the first unsettled event is."""
-    _kept: dict[int, Entry] = field(factory=dict, init=False)
-    _refused: dict[_Key, int] = field(factory=dict, init=False)
-    """How often each event was refused that is not confirmed yet."""
-    _stuck: dict[tuple[int, str], int] = field(factory=dict, init=False)
-    """How many refused events each session has: its cursor stands still meanwhile."""
-    _behind: dict[tuple[int, str], Entry] = field(factory=dict, init=False)
-    """Where the cursor of such a session goes then."""
-    _retries: list[tuple[float, Entry]] = field(factory=list, init=False)
-    _retry_call: IDelayedCall | None = field(default=None, init=False)
-    _said: float | None = field(default=None, init=False)
-    _refusals: int = field(default=0, init=False)
+    _line: Line = field(factory=Line, init=False)
+    _window: Window = field(factory=Window, init=False)
+    _done: int = field(default=0, init=False)
+    """Up to which index of the spool all is settled."""
     _drained: list[Deferred[bool]] = field(factory=list, init=False)
+    _room: Room = field(init=False)
+    _backlog: Backlog = field(init=False)
+    _refused: Refused = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._room = Room(self._clock, self._exchange, self._on_room, self._make_room)
+        self._backlog = Backlog(self._spool, self._room, self._on_kept)
+        self._refused = Refused(self._clock, self._exchange, self._refused_spool, self._try_again)
+
+    @property
+    def held_events(self) -> int:
+        """Events that the broker has not confirmed, wherever they are."""
+        return self._in_memory + len(self._backlog) + self._refused.on_disk
+
+    @property
+    def spooled_events(self) -> int:
+        """Those of them that are on disk alone."""
+        return self._spool.unread + self._refused.on_disk
+
+    @property
+    def waits_for_confirms(self) -> bool:
+        """Events were written, and are not settled, though the broker takes events."""
+        return self._client is not None and not self._blocked and bool(self._window)
 
     # Events
 
     def publish(self, shard_id: int, session_id: str, dispatches: Sequence[Dispatch], received_ms: int) -> None:
         """Prepare events and hold them; :meth:`flush` writes them."""
+        if self._backlog.is_first:
+            self._backlog.put(
+                [SpooledEvent(shard_id, session_id, seq, name, received_ms, body) for seq, name, body in dispatches]
+            )
+            return
         frames = self._encoder.encode(shard_id, session_id, dispatches, received_ms)
-        self._waiting.extend(
-            [(data, shard_id, session_id, dispatch[0]) for data, dispatch in zip(frames, dispatches, strict=True)]
-        )
+        expires = self._expiry.expires if self._expiry.ttl else None
         size = sum(map(len, frames))
-        self._waiting_bytes += size
+        self._line.extend(
+            [
+                (data, shard_id, session_id, dispatch[0], 0, expires(dispatch[1], received_ms) if expires else 0)
+                for data, dispatch in zip(frames, dispatches, strict=True)
+            ],
+            size,
+        )
         self.held_bytes += size
-        self.held_events += len(frames)
-        if self.held_bytes > self._high_water and not self._full:
-            self._full = True
-            self._on_room(False)
+        self._in_memory += len(frames)
+        if self.held_bytes > self._memory and not self._room.full:
+            self._spill(keep_line=False)
 
     def flush(self) -> None:
-        """Write what is waiting, as long as the transport takes it."""
+        """Write what is due, as long as the transport takes it."""
+        self._backlog.tell()
         client = self._client
         if client is None or self._blocked:
             return
-        waiting = self._waiting
-        while waiting and client.writable:
-            if self._waiting_bytes <= CHUNK:
-                entries = list(waiting)
-                waiting.clear()
-                self._waiting_bytes = 0
-            else:
-                entries = self._take_chunk()
-            self._sent += entries
+        line = self._line
+        while client.writable and self.held_bytes - line.size < self._memory:
+            if not line and self._spool.unread:
+                self._read_spool()
+            if not line:
+                return
+            entries = line.take(CHUNK)
+            self._window.add(entries)
             client.write(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
-
-    def _take_chunk(self) -> list[Entry]:
-        size = count = 0
-        for entry in self._waiting:
-            size += len(entry[0] or b"")
-            count += 1
-            if size >= CHUNK:
-                break
-        entries = list(islice(self._waiting, count))
-        for _ in entries:
-            self._waiting.popleft()
-        self._waiting_bytes -= size
-        return entries
 
     # The connection
 
@@ -138,33 +139,29 @@ class Publisher:
         """A connection whose first channel is open, in confirm mode; the exchange exists."""
         self._client = client
         self._blocked = False
-        if client.frame_max < self._encoder.frame_max:
-            self._recut(client.frame_max)
-        self._encoder.frame_max = client.frame_max
+        frame_max = client.frame_max
+        if frame_max < self._encoder.frame_max:
+            self._rewrite(lambda entry: (resplit(entry[0] or b"", frame_max), *entry[1:]))
+        self._encoder.frame_max = frame_max
+        self._refresh()
         client.on_confirm = self.confirm
         client.on_writable = self.flush
+        self._refused.start()
         self.flush()
 
     def detach(self) -> None:
-        """The connection is gone: what it did not confirm is waiting again, in front."""
+        """The connection is gone: what it did not confirm is in line again, in front."""
         self._client = None
         self.report()
-        for entry in self._sent[self._head :]:
-            if entry is not None and entry[0] is None:
-                # Confirmed, though not all before it: its cursor waits for the next event.
-                self._forgiven(entry)
-        self._kept.clear()
-        unconfirmed = [entry for entry in self._sent[self._head :] if entry is not None and entry[0] is not None]
-        self._waiting.extendleft(reversed(unconfirmed))
-        self._waiting_bytes += sum(len(entry[0] or b"") for entry in unconfirmed)
-        self._sent.clear()
-        self._base, self._head = 1, 0
+        self._line.put_back(self._window.open())
+        self._window.clear()
 
     def block(self, reason: str | None) -> None:
         """The broker is short of memory or disk, or no longer is."""
         self._blocked = reason is not None
         if reason is None:
             self._log.info("the broker takes events for {exchange} again", exchange=self._exchange)
+            self._refresh()
             self.flush()
         else:
             self._log.warn(
@@ -173,113 +170,197 @@ class Publisher:
                 reason=reason,
             )
 
-    def _recut(self, frame_max: int) -> None:
-        """This connection's frames are shorter than those the held events were cut to."""
+    def _rewrite(self, change: Callable[[Entry], Entry | None]) -> None:
+        """Change what is in line; an entry that becomes ``None`` has expired."""
+        before = self._line.size
+        expired = self._line.rewrite(change)
+        self.held_bytes += self._line.size - before
+        self._in_memory -= len(expired)
+        for entry in expired:
+            self._let_go(*entry[1:5])
 
-        def cut(entry: Entry) -> Entry:
-            data = entry[0] or b""
-            if len(data) <= frame_max:
-                return entry
-            recut = resplit(data, frame_max)
-            self.held_bytes += len(recut) - len(data)
-            return (recut, *entry[1:])
+    def _refresh(self) -> None:
+        """What was in line for long may have expired, and has less time left in any case."""
+        if self._line.has_expiring():
+            self._rewrite(lambda entry: self._entry(event_of(entry), entry[4]) if entry[5] else entry)
 
-        self._waiting = deque(map(cut, self._waiting))
-        self._waiting_bytes = sum(len(entry[0] or b"") for entry in self._waiting)
-        self._retries = [(due, cut(entry)) for due, entry in self._retries]
+    def _let_go(self, shard_id: int, session_id: str, seq: int, place: int) -> None:
+        """An event has expired."""
+        if place < 0:
+            self._refused.settled(1)
+        else:
+            self._expiry.gone[shard_id] = (session_id, seq, place)
+
+    # The disk
+
+    def secure(self) -> None:
+        """Write down all that memory alone holds: no resume brings it back, or no process of ours will be there."""
+        self._spill(keep_line=True)
+
+    def _spill(self, *, keep_line: bool) -> bool:
+        """Write down what memory alone holds, in order; says whether the disk took it.
+
+        :param keep_line: if not, what is in line is let go from memory, to be read again.
+        """
+        if self._spool.unread:
+            # Then nothing is in memory alone, but what the disk refused.
+            return not self._backlog.over
+        flying, waiting = [entry for entry in self._window.open() if entry[4] == 0], self._line.unplaced()
+        places = self._backlog.write_down(flying)
+        if places is None:
+            return False
+        self._window.place(places)
+        if not keep_line and waiting:
+            if not self._backlog.write(list(map(event_of, waiting))):
+                return False
+            self.held_bytes -= self._line.size
+            self._line.drop_unplaced()
+            self.held_bytes += self._line.size
+            self._in_memory -= len(waiting)
+        else:
+            places = self._backlog.write_down(waiting)
+            if places is None:
+                return False
+            self._line.place(places)
+        self._backlog.tell()
+        return True
+
+    def _read_spool(self) -> None:
+        """The next events from disk, unless memory holds enough."""
+        while self._spool.unread and not self._line and self.held_bytes < self._memory // 2:
+            self._take_in(self._spool.read(CHUNK))
+
+    def _take_in(self, batch: Iterable[tuple[int, SpooledEvent]]) -> None:
+        """Events from disk, with their places, are in line too; what has expired is let go."""
+        for place, event in batch:
+            entry = self._entry(event, place)
+            if entry is None:
+                self._let_go(event.shard_id, event.session_id, event.seq, place)
+                continue
+            size = len(entry[0] or b"")
+            self._line.extend((entry,), size)
+            self.held_bytes += size
+            self._in_memory += 1
+
+    def _entry(self, event: SpooledEvent, place: int) -> Entry | None:
+        """The event as bytes with what is left of its time; ``None`` if nothing is."""
+        expires = self._expiry.expires(event.name, event.received_ms)
+        left = self._expiry.left(expires) if expires else None
+        if left is not None and left < 1:
+            self._expiry.drop(event.name)
+            return None
+        frames = self._encoder.late(
+            event.shard_id, event.session_id, (event.seq, event.name, event.body), event.received_ms, left
+        )
+        return (frames, event.shard_id, event.session_id, event.seq, place, expires)
+
+    def _make_room(self) -> bool:
+        """Find a place for what had none; says whether reading may go on."""
+        half = self._memory // 2
+        if self._backlog.over and not self._spool.unread and self.held_bytes < half:
+            self._take_in([(0, event) for event in self._backlog.take_over()])
+            self.flush()
+        elif self._backlog.over:
+            if not self._spool.unread and not self._spill(keep_line=False):
+                return False
+            if not self._backlog.write_over():
+                return False
+            self._backlog.tell()
+        if self._spool.unread:
+            return self._spool.size <= self._spool.limit // 4 * 3
+        return self.held_bytes < half or self._spill(keep_line=False)
 
     # Confirms
 
     def confirm(self, tag: int, multiple: bool, ack: bool) -> None:
         """The broker confirmed or refused what has this delivery tag, or all up to it."""
-        index = tag - self._base if tag or not multiple else len(self._sent) - 1
-        if index >= len(self._sent):
-            raise RemoteProtocolError(f"the broker confirms {tag}, which it was never sent")
-        if index < self._head:
+        window = self._window
+        index = window.index_of(tag, multiple)
+        if index < window.head:
             return
         if not ack:
-            self._refuse(range(self._head if multiple else index, index + 1))
-        elif multiple or index == self._head:
-            self._settle(index + 1)
+            self._refuse(window.head if multiple else index, index + 1)
+        elif multiple or index == window.head:
+            self._settle(window.settle(index + 1))
             return
-        elif (entry := self._sent[index]) is not None and entry[0] is not None:
-            self.held_bytes -= len(entry[0])
-            self.held_events -= 1
-            self._sent[index] = (None, *entry[1:])
-        self._settle(self._head)
+        elif (entry := window.mark(index)) is not None:
+            self.held_bytes -= len(entry[0] or b"")
+            self._in_memory -= 1
+            if entry[4] < 0:
+                self._refused.settled(1)
+        self._settle(window.settle(window.head))
 
-    def _settle(self, end: int) -> None:
-        """All before ``end`` are settled, and so are the marks and gaps that follow."""
-        sent, kept = self._sent, self._kept
-        total = len(sent)
-        while end < total and ((follower := sent[end]) is None or follower[0] is None):
-            end += 1
-        careful = bool(self._refused)
+    def _settle(self, settled: Sequence[Entry]) -> None:
+        note = self._backlog.note
         size = count = 0
-        for entry in islice(sent, self._head, end):
-            if entry is None:
-                continue
-            if entry[0] is not None:
-                size += len(entry[0])
+        for frames, shard, session, seq, place, _ in settled:
+            if frames is not None:
+                size += len(frames)
                 count += 1
-            if not (careful and self._forgiven(entry)):
-                kept[entry[1]] = entry
+            if place == 0:
+                note(shard, session, seq)
+            elif place > 0:
+                self._done = place
+            elif frames is not None:
+                self._refused.settled(1)
         self.held_bytes -= size
-        self.held_events -= count
-        if end == total:
-            sent.clear()
-            self._base += end
-            end = 0
-        elif end >= _COMPACT and end * 2 >= total:
-            del sent[:end]
-            self._base += end
-            end = 0
-        self._head = end
+        self._in_memory -= count
 
-    def _forgiven(self, entry: Entry) -> bool:
-        """Whether this event had been refused; with the last such of its session, the cursor catches up."""
-        session = entry[1:3]
-        if self._refused.pop((*session, entry[3]), None) is None:
-            return False
-        self._stuck[session] -= 1
-        if not self._stuck[session]:
-            del self._stuck[session]
-            behind = self._behind.pop(session)
-            current = self._kept.get(entry[1])
-            if current is None or (current[2] == entry[2] and current[3] < behind[3]):
-                self._kept[entry[1]] = behind
-        return True
+    def _refuse(self, first: int, end: int) -> None:
+        """Put events aside. If they can't be, all that is in flight is sent again, on a new connection."""
+        open_ones = self._window.between(first, end)
+        for again in (False, True):
+            refused = [(index, entry) for index, entry in open_ones if (entry[4] < 0) == again]
+            if not refused:
+                continue
+            try:
+                self._refused.put([event_of(entry) for _, entry in refused], again=again)
+            except SpoolFull as full:
+                raise Unavailable(f"the broker refuses events, and they can't be put aside: {full}") from None
+            for index, entry in refused:
+                self._window.mark(index)
+                self.held_bytes -= len(entry[0] or b"")
+            self._in_memory -= len(refused)
 
-    def _fall_behind(self, entry: Entry) -> None:
-        """The cursor of a session that is stuck goes at least this far once it no longer is."""
-        session = entry[1:3]
-        behind = self._behind.get(session)
-        if behind is None or behind[3] < entry[3]:
-            self._behind[session] = (None, *entry[1:])
+    def _try_again(self, batch: Sequence[tuple[int, SpooledEvent]]) -> None:
+        self._take_in([(-index, event) for index, event in batch])
+        self.flush()
 
     def report(self) -> None:
         """Tell what the last read settled; called at its end."""
-        if self._kept:
-            kept, self._kept = self._kept, {}
-            if self._stuck:
-                for shard, entry in list(kept.items()):
-                    if entry[1:3] in self._stuck:
-                        self._fall_behind(entry)
-                        del kept[shard]
-            if kept:
-                self._on_kept({shard: (entry[2], entry[3]) for shard, entry in kept.items()})
-        if self._full and self.held_bytes < self._high_water // 2:
-            self._full = False
-            self._on_room(True)
-        if self._drained and not self.held_events:
+        self._backlog.tell()
+        if self._done:
+            self._spool.confirm(self._done)
+            self._done = 0
+        if self._expiry.gone and not self._in_memory:
+            self._settle_expired()
+        if self._room.full:
+            self._room.check()
+        if self._spool.unread or self._line:
+            self.flush()
+        if self._drained and not self._in_memory:
             waiters, self._drained = self._drained, []
             for waiter in waiters:
-                waiter.callback(True)
+                waiter.callback(not self._spool.unread)
+
+    def _settle_expired(self) -> None:
+        gone, self._expiry.gone = self._expiry.gone, {}
+        for shard, (session, seq, place) in gone.items():
+            if place > 0:
+                self._spool.confirm(place)
+            else:
+                self._backlog.note_expired(shard, session, seq)
+        self._backlog.tell()
 
     def drained(self, timeout: float) -> Deferred[bool]:
-        """Fires with whether everything held was confirmed within that many seconds."""
+        """Fires with whether everything was confirmed within that many seconds.
+
+        At once with ``False`` if more waits on disk: that is a matter of longer than a stop may last.
+        """
         self.flush()
-        if not self.held_events:
+        if self._backlog.is_first:
+            return succeed(False)
+        if not self._in_memory:
             return succeed(True)
         waiter: Deferred[bool] = Deferred()
         self._drained.append(waiter)
@@ -290,56 +371,8 @@ class Publisher:
 
         return waiter.addTimeout(timeout, self._clock, onTimeoutCancel=too_late)
 
-    # Refusals
-
-    def _refuse(self, indexes: range) -> None:
-        """Put events aside, to be tried again."""
-        for index in indexes:
-            entry = self._sent[index]
-            if entry is None or entry[0] is None:
-                continue
-            self._sent[index] = None
-            key = (entry[1], entry[2], entry[3])
-            times = self._refused.get(key, 0)
-            if not times:
-                self._stuck[key[:2]] = self._stuck.get(key[:2], 0) + 1
-                self._fall_behind(entry)
-            self._refused[key] = times + 1
-            self._refusals += 1
-            due = self._clock.seconds() + min(FIRST_RETRY * 2.0 ** min(times, 16), LONGEST_RETRY)
-            self._retries.append((due, entry))
-        self._say_refused()
-        self._schedule_retry()
-
-    def _say_refused(self) -> None:
-        now = self._clock.seconds()
-        if self._said is None or now - self._said >= SAY_EVERY:
-            self._said = now
-            self._log.warn(
-                "the broker refused {count} events for {exchange} (basic.nack) and they are tried again, out of order: "
-                "most likely a queue bound to it is full and has the overflow policy reject-publish",
-                count=self._refusals,
-                exchange=self._exchange,
-            )
-            self._refusals = 0
-
-    def _schedule_retry(self) -> None:
-        if self._retries and self._retry_call is None:
-            due = min(due for due, _ in self._retries)
-            self._retry_call = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._retry)
-
-    def _retry(self) -> None:
-        self._retry_call = None
-        now = self._clock.seconds()
-        due = [entry for when, entry in self._retries if when <= now]
-        self._retries = [(when, entry) for when, entry in self._retries if when > now]
-        self._waiting.extend(due)
-        self._waiting_bytes += sum(len(entry[0] or b"") for entry in due)
-        self.flush()
-        self._schedule_retry()
-
     def stop(self) -> None:
         """No more retries."""
-        if self._retry_call is not None:
-            self._retry_call.cancel()
-            self._retry_call = None
+        self._refused.stop()
+        self._room.stop()
+        self._expiry.say()

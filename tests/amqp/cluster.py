@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from attrs import define, field
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import implementer
 
-from rateway.amqp.broker import HIGH_WATER, ClusterBroker
+from rateway.amqp.broker import MEMORY, ClusterBroker
 from rateway.amqp.inbox import Delivery
 from rateway.amqp.outages import Outages
 from rateway.amqp.uri import BrokerAddress
 from rateway.errors import FatalError
 from rateway.interfaces import IFatalReporter
 from rateway.model.dispatch import Dispatch
+from rateway.spool.spool import Spool
 
 
 @implementer(IFatalReporter)
@@ -53,9 +55,13 @@ class Recorder:
         endpoint: IStreamClientEndpoint | None = None,
         persistent: bool = True,
         ca_file: Path | None = None,
-        high_water: int = HIGH_WATER,
+        memory: int = MEMORY,
         cluster: int = 1,
         outages: Outages | None = None,
+        spool: Spool | None = None,
+        refused: Spool | None = None,
+        ttl: Mapping[str, int] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> ClusterBroker:
         """A cluster's broker that tells this recorder."""
         return ClusterBroker(
@@ -68,9 +74,13 @@ class Recorder:
             fatal=self.fatal,
             on_kept=self.kept.append,
             on_room=self.room.append,
-            high_water=high_water,
+            memory=memory,
             endpoint=endpoint,
             outages=outages,
+            spool=spool,
+            refused=refused,
+            ttl=ttl,
+            now=now,
         )
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import formatEvent, globalLogPublisher
 
 from rateway.amqp.client import Client
 from rateway.amqp.codec import encode_content_header
@@ -428,3 +429,64 @@ class AnswerTests(BenchTestCase):
         kinds = [each.tag for each in connection.published]
         self.assertEqual(kinds[-1], 1)
         self.assertIn(len(kinds) - 1, range(16, 19))
+
+    def refuse(self, bench: Bench, key: str = "secret") -> None:
+        """An answer that the broker refuses, as RabbitMQ does it: it closes the channel, and reads no more of it."""
+
+        def publish(connection: Connection, channel: int, arguments: Any) -> None:
+            connection.answer(channel, "basic.publish", arguments)
+            if arguments["routing-key"] == key:
+                connection.send(channel, "channel", "close", 403, f"ACCESS_REFUSED - write access to {key!r}", 60, 40)
+
+        bench.scripted.script["basic.publish"] = publish
+        bench.broker.answer("", key, b"refused")
+        bench.scripted.pump()
+
+    def test_refused(self) -> None:
+        """It costs the channel, not the connection: events go on, and so do answers, those given meanwhile too."""
+        bench = self.bench(ScriptedBroker(confirms=False))
+        bench.publish(1, 3)
+        opened: list[Any] = []
+        bench.scripted.script["channel.open"] = lambda connection, channel, arguments: opened.append(connection)
+        self.refuse(bench)
+        bench.broker.answer("", "k", b"while there is no channel")
+        self.assertEqual(len(opened), 1)
+        self.assertEqual(bench.scripted.now.published[-1].body, b"refused")
+        del bench.scripted.script["channel.open"]
+        bench.scripted.now.send(2, "channel", "open-ok", b"")
+        bench.scripted.pump()
+        bench.broker.answer("", "k", b"afterwards")
+        self.assertEqual(
+            [each.body for each in bench.scripted.now.published[-2:]], [b"while there is no channel", b"afterwards"]
+        )
+        bench.publish(4, 1)
+        self.assertEqual((bench.sequences(), len(bench.scripted.connections)), ([1, 2, 3, 4], 1))
+
+    def test_refused_again_and_again(self) -> None:
+        """One warning a minute, with the remedy."""
+        warnings: list[str] = []
+
+        def observe(event: Any) -> None:
+            if event["log_level"].name == "warn":
+                warnings.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]
+        self.addCleanup(globalLogPublisher.removeObserver, observe)  # type: ignore[arg-type]
+        bench = self.bench()
+        for _ in range(90):
+            self.refuse(bench)
+            bench.scripted.advance(1)
+        self.assertEqual(len(warnings), 2)
+        self.assertIn("grant rateway's user write permission on amq.default", warnings[0])
+        self.assertEqual(len(bench.scripted.connections), 1)
+
+    def test_not_opened_again(self) -> None:
+        """A broker that doesn't open the channel again is connected to anew."""
+        bench = self.bench()
+        bench.scripted.script["channel.open"] = bench.scripted.close(504, "CHANNEL_ERROR")
+        self.refuse(bench)
+        del bench.scripted.script["channel.open"]
+        bench.scripted.advance(5)
+        self.assertEqual(len(bench.scripted.connections), 2)
+        bench.broker.answer("", "k", b"afterwards")
+        self.assertEqual(bench.scripted.now.published[-1].body, b"afterwards")

@@ -1,14 +1,12 @@
-"""Events on their way to the broker: none lost, none early, and the cursor never says too much."""
+"""Events on their way to the broker, in memory: none lost, none early, and the cursor never says too much."""
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError
 
 from .bench import BenchTestCase
 from .cluster import events
-from .scripted import Published, ScriptedBroker
+from .scripted import ScriptedBroker
 
 
 class PublisherTests(BenchTestCase):
@@ -73,7 +71,7 @@ class PublisherTests(BenchTestCase):
             bench.scripted.now.confirm(start + 49, multiple=True)
             bench.scripted.pump()
             self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", start + 49)}, 50))
-            self.assertLess(len(bench.broker._publisher._sent), 600)
+            self.assertLess(len(bench.broker._publisher._window._entries), 600)
 
     def test_confirmed_twice(self) -> None:
         """A confirm that comes again counts once."""
@@ -167,7 +165,7 @@ class BackPressureTests(BenchTestCase):
 
     def test_room(self) -> None:
         """At the high water mark reading stops, at half of it it goes on; each is said once."""
-        bench = self.bench(ScriptedBroker(confirms=False), high_water=20_000)
+        bench = self.bench(ScriptedBroker(confirms=False), memory=20_000)
         for first in range(1, 11):
             bench.publish(first, 1, size=3000)
         self.assertEqual(bench.recorder.room, [False])
@@ -179,7 +177,7 @@ class BackPressureTests(BenchTestCase):
 
     def test_room_while_away(self) -> None:
         """The mark holds while the broker is away, too."""
-        bench = self.bench(high_water=1000, start=False)
+        bench = self.bench(memory=1000, start=False)
         bench.scripted.go_away()
         bench.start()
         bench.publish(1, 5, size=500)
@@ -238,209 +236,3 @@ class ReconnectTests(BenchTestCase):
             [each.body for each in bench.scripted.now.published], [each[2] for each in events(1, 4, 50_000)]
         )
         self.assertEqual((bench.broker.held_events, bench.broker.held_bytes), (0, 0))
-
-
-class RefusedTests(BenchTestCase):
-    """Events the broker nacks."""
-
-    def test_retried(self) -> None:
-        """A refused event is tried again with growing delays, while others flow on."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 3)
-        bench.scripted.now.confirm(2, ack=False)
-        bench.scripted.now.confirm(1)
-        bench.scripted.now.confirm(3)
-        bench.scripted.pump()
-        self.assertEqual(bench.broker.held_events, 1)
-        times = []
-        for tag in range(4, 8):
-            before = bench.scripted.clock.seconds()
-            while len(bench.taken()) < tag:
-                bench.scripted.advance(0.25, 0.25)
-            times.append(bench.scripted.clock.seconds() - before)
-            bench.scripted.now.confirm(tag, ack=tag == 7)
-            bench.scripted.pump()
-        self.assertEqual(bench.sequences(), [1, 2, 3, 2, 2, 2, 2])
-        self.assertEqual(times, [1, 2, 4, 8])
-        self.assertEqual(bench.broker.held_events, 0)
-
-    def test_cursor_waits(self) -> None:
-        """The cursor stays before a refused event, and catches up once it is taken."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 1)
-        bench.scripted.now.confirm(1)
-        bench.scripted.pump()
-        bench.publish(2, 3)
-        bench.scripted.now.confirm(2, ack=False)
-        bench.scripted.now.confirm(4, multiple=True)
-        bench.publish(1, 1, shard=9)
-        bench.scripted.now.confirm(5)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {0: ("s", 1), 9: ("s", 1)})
-        bench.scripted.advance(1.5)
-        bench.scripted.now.confirm(6)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {0: ("s", 4), 9: ("s", 1)})
-
-    def test_cursor_catches_up(self) -> None:
-        """It catches up to the last of all that was settled meanwhile, whichever was settled first."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 4)
-        bench.scripted.now.confirm(4, ack=False)
-        bench.scripted.pump()
-        bench.scripted.now.confirm(2, multiple=True)
-        bench.scripted.pump()
-        bench.scripted.now.confirm(3)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {})
-        bench.scripted.advance(1.5)
-        bench.scripted.now.confirm(5)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {0: ("s", 4)})
-
-    def test_taken_before_a_break(self) -> None:
-        """A refused event that is taken while an earlier one is open doesn't move the cursor when the line breaks."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 2)
-        bench.scripted.now.confirm(2, ack=False)
-        bench.scripted.pump()
-        bench.scripted.advance(1.5)
-        bench.scripted.now.confirm(3)
-        bench.scripted.pump()
-        bench.scripted.go_away()
-        bench.scripted.come_back()
-        bench.scripted.advance(5)
-        bench.publish(1, 1, shard=1)
-        bench.scripted.now.confirm(2)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {})
-        bench.scripted.now.confirm(1)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {0: ("s", 1), 1: ("s", 1)})
-
-    def test_new_session(self) -> None:
-        """A refused event of a lost session doesn't hold up the cursor of the next."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(7, 1, session="old")
-        bench.publish(1, 2, session="new")
-        bench.scripted.now.confirm(1, ack=False)
-        bench.scripted.now.confirm(3, multiple=True)
-        bench.scripted.pump()
-        self.assertEqual(bench.recorder.cursor, {0: ("new", 2)})
-
-    def test_many_at_once(self) -> None:
-        """One nack may stand for all up to it."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 4)
-        bench.scripted.now.confirm(2)
-        bench.scripted.now.confirm(3, multiple=True, ack=False)
-        bench.scripted.pump()
-        bench.scripted.advance(1.5)
-        self.assertEqual(bench.sequences(), [1, 2, 3, 4, 1, 3])
-        bench.scripted.now.confirm(6, multiple=True)
-        bench.scripted.pump()
-        self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 4)}, 0))
-
-    def test_while_away(self) -> None:
-        """A refused event whose time comes while the broker is away goes out with the rest."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        bench.publish(1, 2)
-        bench.scripted.now.confirm(1, ack=False)
-        bench.scripted.pump()
-        bench.scripted.go_away()
-        bench.scripted.advance(10)
-        bench.scripted.confirms = True
-        bench.scripted.come_back()
-        bench.scripted.advance(40)
-        self.assertEqual(bench.sequences(), [1, 2, 2, 1])
-        self.assertEqual(bench.broker.held_events, 0)
-
-
-steps = st.one_of(
-    st.tuples(st.just("publish"), st.integers(0, 2), st.integers(1, 4)),
-    st.tuples(st.just("confirm"), st.integers(0, 12), st.booleans(), st.sampled_from([True, True, True, False])),
-    st.tuples(st.just("pump")),
-    st.tuples(st.just("advance"), st.sampled_from([0.5, 3, 70])),
-    st.tuples(st.just("break")),
-    st.tuples(st.just("session"), st.integers(0, 2)),
-    st.tuples(st.just("pause"), st.booleans()),
-)
-
-
-class ModelTests(BenchTestCase):
-    """Whatever happens in whatever order."""
-
-    @settings(deadline=None, database=None, max_examples=120)
-    @given(st.lists(steps, max_size=40))
-    def test_anything(self, story: list[tuple[object, ...]]) -> None:
-        """No event is lost, first deliveries are in order, the cursor passes no open event, and all ends empty."""
-        bench = self.bench(ScriptedBroker(confirms=False))
-        published: list[tuple[int, str, int]] = []
-        confirmed: set[tuple[int, str, int]] = set()
-        sessions, numbers = [0, 0, 0], [0, 0, 0]
-        said: set[int] = set()
-
-        def key(message: Published) -> tuple[int, str, int]:
-            shard, session, seq = str(message.properties["message_id"]).split(":")
-            return int(shard), session, int(seq)
-
-        def step(kind: str, arguments: tuple[object, ...]) -> None:
-            connection = bench.scripted.now
-            if kind == "publish":
-                shard, count = arguments
-                assert isinstance(shard, int) and isinstance(count, int)
-                session = f"s{sessions[shard]}"
-                bench.publish(numbers[shard] + 1, count, shard=shard, session=session)
-                published.extend((shard, session, numbers[shard] + number) for number in range(1, count + 1))
-                numbers[shard] += count
-            elif kind == "session":
-                (shard,) = arguments
-                assert isinstance(shard, int)
-                sessions[shard] += 1
-                numbers[shard] = 0
-            elif kind == "confirm" and connection.open:
-                sent = [each for each in connection.published if each.tag]
-                tag, multiple, ack = arguments
-                assert isinstance(tag, int)
-                if not 0 < tag <= len(sent):
-                    return
-                tags = [each for each in range(1 if multiple else tag, tag + 1) if each not in said]
-                if not multiple and not tags:
-                    return
-                connection.confirm(tag, multiple=bool(multiple), ack=bool(ack))
-                connection.pump()
-                said.update(tags)
-                if ack:
-                    confirmed.update(key(sent[each - 1]) for each in tags)
-            elif kind == "pump":
-                bench.scripted.pump()
-            elif kind == "advance":
-                bench.scripted.advance(float(str(arguments[0])), 5)
-            elif kind == "break":
-                connection.break_off()
-                said.clear()
-            elif kind == "pause" and connection.open:
-                if arguments[0]:
-                    connection.producer.pauseProducing()
-                else:
-                    connection.producer.resumeProducing()
-
-        for kind, *arguments in story:
-            connections = len(bench.scripted.connections)
-            step(str(kind), tuple(arguments))
-            if len(bench.scripted.connections) != connections:
-                said.clear()
-            for shard, (session, seq) in bench.recorder.cursor.items():
-                earlier = {each for each in published if each[:2] == (shard, session) and each[2] <= seq}
-                self.assertLessEqual(earlier, confirmed)
-            self.assertEqual(bench.broker.held_events, len(published) - len(confirmed))
-
-        bench.scripted.confirms = True
-        bench.scripted.now.break_off()
-        bench.scripted.advance(200, 5)
-        self.assertEqual({key(each) for each in bench.taken()}, set(published))
-        self.assertEqual((bench.broker.held_events, bench.broker.held_bytes), (0, 0))
-        self.assertEqual(list(dict.fromkeys(key(each) for each in bench.taken())), published)
-        for shard, (session, seq) in bench.recorder.cursor.items():
-            self.assertIn((shard, session, seq), published)
-        self.stop(bench)

@@ -13,9 +13,12 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.protocols.portforward import ProxyFactory
 from twisted.trial.unittest import TestCase
 
+from rateway.amqp.answers import CHANNEL
 from rateway.amqp.broker import ClusterBroker
+from rateway.amqp.channel import Refused
 from rateway.amqp.frames import HEADER, body_frames, frame, publish_method
 from rateway.amqp.uri import BrokerAddress, parse_uri
+from rateway.spool.spool import Spool
 from tests.support.broker import PrivateBroker, fresh_vhost, vhost_of
 from tests.support.certificates import Certificates, Pair, make_certificates, server_context
 
@@ -106,6 +109,46 @@ class TopologyTests(RabbitTestCase):
             "PUT", "permissions", world.vhost.name, name, body={"configure": "", "write": ".*", "read": ".*"}
         )
 
+    async def test_answers_without_permission(self) -> None:
+        """Without write permission on the default exchange answers to reply_to are lost, and nothing else."""
+        world = await self.world()
+        name = f"user-{world.vhost.name}"
+        await world.call("PUT", "users", name, body={"password": "x", "tags": ""})
+        self.addCleanup(world.call, "DELETE", "users", name)
+        await world.call(
+            "PUT", "permissions", world.vhost.name, name, body={"configure": ".*", "write": "^rateway-.*", "read": ".*"}
+        )
+        recorder, broker = await self.ready(world, address=evolve(world.address, user=name, password="x"))
+        client = broker._client
+        assert client is not None
+        mend, closes = client.on_channel_closed[CHANNEL], list[Refused]()
+
+        def closed(error: Refused) -> None:
+            closes.append(error)
+            mend(error)
+
+        client.on_channel_closed[CHANNEL] = closed
+        channel = await (await connect(self, world.vhost.uri)).channel()
+        await channel.queue_declare("answers")
+        await channel.queue_bind("answers", "rateway-1", "k")
+        for number in range(1, 6):
+            broker.answer("", "answers", b"refused")
+            broker.publish(0, "s", events(number, 1), 0)
+            broker.flush()
+            await world.until(lambda number=number: len(closes) == number, "the channel to be closed")
+            broker.answer("rateway-1", "k", b"%d" % number)
+        await world.until(lambda: recorder.cursor.get(0) == ("s", 5), "every event confirmed")
+        self.assertIs(broker._client, client)
+        taken: list[bytes] = []
+        while len(taken) < 5:
+            message = await channel.basic_get("answers", auto_ack=True)
+            if message is None:
+                await world.pause(0.05)
+            else:
+                taken.append(message[-1])
+        self.assertEqual(taken, [b"1", b"2", b"3", b"4", b"5"])
+        self.assertEqual({error.code for error in closes}, {403})
+
     async def test_two_of_a_kind(self) -> None:
         """A second rateway for the same cluster never gets ready, takes no request, and says why it ends."""
         world = await self.world()
@@ -131,7 +174,7 @@ class TopologyTests(RabbitTestCase):
     async def test_refusing_queue(self) -> None:
         """Events that a full queue refuses are held and tried again until it takes them, while others are confirmed."""
         world = await self.world()
-        recorder, broker = await self.ready(world)
+        recorder, broker = await self.ready(world, refused=Spool.open(Path(self.mktemp()), 1024 * 1024))
         connection = await connect(self, world.vhost.uri)
         channel = await connection.channel()
         limits = {"x-max-length": 2, "x-overflow": "reject-publish"}
@@ -150,7 +193,7 @@ class TopologyTests(RabbitTestCase):
             else:
                 taken.append(message[-1])
         self.assertEqual(sorted(taken), [each[2] for each in events(1, 5)])
-        await world.until(lambda: recorder.cursor[0] == ("s", 5), "the cursor")
+        self.assertEqual(recorder.cursor[0], ("s", 5))
 
 
 class DamagedTests(RabbitTestCase):

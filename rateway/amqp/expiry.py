@@ -1,0 +1,62 @@
+"""Events that are worth nothing after a while (EVENT_TTL): how long each has left, and how many were dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from attrs import define, field
+from twisted.logger import Logger
+
+SAY_EVERY = 60.0
+"""Seconds between log lines about dropped events."""
+
+
+@define(eq=False)
+class Expiry:
+    """Counts the time of events from when they were received.
+
+    :ivar ttl: event name → how long an event of that name is worth something, in ms.
+    :ivar dropped: how many of each name were dropped.
+    :ivar gone: by shard, session, sequence and place of the last one: it is settled once nothing before it is open.
+    """
+
+    _log = Logger()
+
+    ttl: Mapping[str, int]
+    _now: Callable[[], float]
+    """The time in seconds since 1970."""
+    _exchange: str
+    dropped: Counter[str] = field(factory=Counter, init=False)
+    gone: dict[int, tuple[str, int, int]] = field(factory=dict, init=False)
+    _unsaid: Counter[str] = field(factory=Counter, init=False)
+    _said: float | None = field(default=None, init=False)
+
+    def expires(self, name: str, received_ms: int) -> int:
+        """When, in ms since 1970; 0 for never."""
+        ttl = self.ttl.get(name)
+        return 0 if ttl is None else received_ms + ttl
+
+    def left(self, expires: int) -> int:
+        """Milliseconds left: below 1 it has expired."""
+        return expires - int(self._now() * 1000)
+
+    def drop(self, name: str) -> None:
+        """One has expired."""
+        self.dropped[name] += 1
+        self._unsaid[name] += 1
+        now = self._now()
+        if self._said is None or not 0 <= now - self._said < SAY_EVERY:
+            self.say()
+
+    def say(self) -> None:
+        """Tell of those that nothing was said of yet."""
+        if self._unsaid:
+            self._said = self._now()
+            counts = ", ".join(f"{count} {name}" for name, count in self._unsaid.most_common())
+            self._unsaid.clear()
+            self._log.warn(
+                "events for {exchange} had waited longer than EVENT_TTL lets them, and were dropped: {counts}",
+                exchange=self._exchange,
+                counts=counts,
+            )
