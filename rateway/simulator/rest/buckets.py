@@ -176,6 +176,9 @@ class Buckets:
         key = (route.hash, major_of(path))
         return self._buckets.setdefault(key, Bucket(route.limit, route.per, route.sliding))
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def clear(self) -> None:
         """All are whole again."""
         self._buckets.clear()
