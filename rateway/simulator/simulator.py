@@ -59,8 +59,8 @@ Ends
 Silence and noise
     ``freeze(shard, *, deaf=False)``, ``thaw(shard)``, ``acknowledge(shard, how)``, ``withhold(shard, *events)``,
     ``release(shard, "late")`` or ``"dropped"``, ``shape(shard, ...)``, ``send_text(shard, text)`` through the
-    compression, ``send_raw(shard, message, *, binary=True)`` past it, ``corrupt(shard)``, ``send_nonsense(shard, kind)``,
-    ``set_behaviour(shard, Behaviour(...))``.
+    compression, ``send_raw(shard, message, *, binary=True)`` past it, ``corrupt(shard)``,
+    ``send_nonsense(shard, kind)``, ``set_behaviour(shard, Behaviour(...))``.
 
 Connections to come (see ``behaviour``)
     ``on_connect(Behaviour(...), *, shard=None, host=None, times=1)``, ``behave(Behaviour(...))``, ``behave_well()``,

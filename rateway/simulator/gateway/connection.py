@@ -5,21 +5,19 @@ It knows no socket: a ``Wire`` carries its messages, the hub's clock tells it th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import msgspec
 from twisted.logger import Logger
 
 from rateway.model.closecodes import close_reason
 
-from ..hub import Hub, encode
+from ..hub import Hub
 from ..records import ClientClose, Connected, Frame
 from . import commands, handshake
 from .behaviour import Behaviour, Drop
-from .encoding import Encoder, Message, PlainEncoder, make_encoder
-from .holdback import Holdback
-from .packing import Packed
+from .encoding import make_encoder
+from .outlet import Outlet, Wire
 from .rules import PAYLOAD_LIMIT, SlidingLimit
 from .sessions import GatewaySession
 
@@ -37,58 +35,28 @@ _PRESENCES = (5, 20.0)
 _decode = msgspec.json.Decoder().decode
 
 
-class Wire(Protocol):
-    """What carries a connection's messages.
-
-    :ivar is_stuck: the client doesn't read what is sent as fast as it comes.
-    """
-
-    is_stuck: bool
-
-    def send_messages(self, messages: list[Message]) -> None: ...
-
-    def send_close(self, code: int | None, reason: str) -> None:
-        """A close frame, empty where there is no code."""
-
-    def drop(self, how: Drop) -> None:
-        """End the TCP connection; never called with ``blackhole``."""
-
-    def read(self, reading: bool) -> None:
-        """Go on, or stop, reading what the client sends."""
-
-
-class Connection:
+class Connection(Outlet):
     """The server's end of one connection.
 
     :ivar record: what the journal keeps of it.
     :ivar session: the session it identified or resumed, None before.
     :ivar served: READY or RESUMED was sent on it; ``proven``: the client showed that it came.
-    :ivar over: it has been closed or lost; nothing is sent any more.
-    :ivar swallowed: it is in a black hole: nothing is read, what is sent is lost, and only :meth:`drop` ends it.
-    :ivar holdback: events that are withheld or change places.
     """
 
     _log = Logger()
 
     def __init__(self, hub: Hub, wire: Wire, record: Connected, behaviour: Behaviour) -> None:
+        super().__init__(wire, behaviour)
         self.hub = hub
-        self.wire = wire
         self.record = record
-        self.behaviour = behaviour
-        self.encoder: Encoder = PlainEncoder()
         self.session: GatewaySession | None = None
         self.identified = False
         self.served = False
         self.proven = False
-        self.over = False
-        self.swallowed = False
-        self.holdback = Holdback()
         self.presences = SlidingLimit(*_PRESENCES)
         self.interval = behaviour.interval or hub.options.heartbeat_interval
         self._sends = SlidingLimit(hub.options.send_limit, hub.options.send_window)
         self._last_beat = hub.now()
-        self._frozen: list[Message] | None = None
-        self._deaf = False
         self._hard = False
 
     @property
@@ -138,7 +106,7 @@ class Connection:
             if self.over:
                 return
             late = self.hub.now() - (self._last_beat + self.interval + slack)
-            if self._deaf or self.swallowed:
+            if self.is_deaf or self.swallowed:
                 self._last_beat = self.hub.now()
             elif late >= 0:
                 self.refuse(4000, "late-heartbeat", f"none for {self.interval + slack + late:.3f} s")
@@ -181,11 +149,11 @@ class Connection:
     def detach(self) -> None:
         """The session goes on without this connection, kept for a RESUME."""
         session, self.session = self.session, None
-        odd = self._hard or self._frozen is not None or self.behaviour != Behaviour()
+        odd = self._hard or self.is_frozen or self.behaviour != Behaviour()
         if session is not None and odd and not self.proven:
             self.hub.resumption.doubt(session)
         if session is not None and session.connection in (self, None):
-            if session.connection is self and self._frozen is None and not self.swallowed:
+            if session.connection is self and not self.is_frozen and not self.swallowed:
                 session.told = session.seq
             session.connection = None
             session.detached_at = self.hub.now()
@@ -233,73 +201,11 @@ class Connection:
             self.detach()
         self.wire.drop(how)
 
-    # --- sending
-
-    def send(self, payload: bytes) -> None:
-        """One payload, through the connection's compression."""
-        self.put(self.encoder.encode(payload, self.behaviour.pieces))
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether what is sent now only piles up."""
-        return self._frozen is not None or self.wire.is_stuck
-
-    def dispatch(self, name: str, payload: bytes) -> None:
-        """One event, unless it is held back."""
-        names = self.behaviour.withhold
-        if names or self.holdback.swaps:
-            for ready in self.holdback.pass_on(name, payload, names):
-                self.send(ready)
-        else:
-            self.send(payload)
-
-    def release(self, *, late: bool) -> int:
-        """Withhold nothing any more; what was withheld is sent now, or dropped. How many events that were."""
-        self.behaviour = msgspec.structs.replace(self.behaviour, withhold=())
-        withheld = self.holdback.release()
-        if late:
-            for payload in withheld:
-                self.send(payload)
-        return len(withheld)
-
-    @property
-    def takes_packed(self) -> bool:
-        """Whether packed events may go out as they are: nothing is to be done to each payload by itself."""
-        behaviour = self.behaviour
-        return behaviour.pieces < 2 and not behaviour.withhold and not self.holdback.swaps
-
-    def send_packed(self, events: Sequence[Packed], first: int) -> None:
-        """Packed events with the sequences from ``first`` on, in one write."""
-        splice = self.encoder.splice
-        self.put([splice(event, seq) for seq, event in enumerate(events, first)])
-
-    def put(self, messages: list[Message]) -> None:
-        """Messages as they are: nothing is compressed, nothing is checked."""
-        if self.over or self.swallowed:
-            return
-        if self._frozen is not None:
-            self._frozen.extend(messages)
-            return
-        self.wire.send_messages(messages)
-
-    def control(self, op: int, d: object = None) -> None:
-        """A payload that is no dispatch."""
-        self.send(b'{"t":null,"s":null,"op":%d,"d":%b}' % (op, encode(d)))
-
     def freeze(self, *, deaf: bool = False) -> None:
         """Send nothing more (it waits); with ``deaf``, stop reading too."""
-        if self._frozen is None:
-            self._frozen = []
-            if self.session is not None:
-                self.session.told = self.session.seq
-        self._deaf = deaf
-        self.wire.read(not (deaf or self.swallowed))
-
-    def thaw(self) -> None:
-        """Send what waited, and go on."""
-        waiting, self._frozen, self._deaf = self._frozen or [], None, False
-        self.wire.read(not self.swallowed)
-        self.put(waiting)
+        if not self.is_frozen and self.session is not None:
+            self.session.told = self.session.seq
+        super().freeze(deaf=deaf)
 
     # --- receiving
 
