@@ -21,7 +21,10 @@ _Method = Literal["*", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE
 class AnswerRequests(Action, tag="rest", frozen=True, kw_only=True):
     """The next requests of a path are answered so, one each; then as usual again."""
 
-    path: Annotated[str, Meta(pattern="^/", description="below /api/v10, e.g. /gateway/bot")]
+    path: Annotated[
+        str,
+        Meta(pattern=r"^(/.*|\*)$", description="below /api/v10, e.g. /gateway/bot; {} is any part; * alone any path"),
+    ]
     method: Annotated[_Method, Meta(description='only requests of this method; "*" is any')] = "*"
     times: Annotated[Count, Meta(le=100_000, description="how many requests")] = 1
     preset: Annotated[str | None, Meta(description=f"a ready-made answer: {', '.join(PRESETS)}")] = None
@@ -60,4 +63,11 @@ def _is_line(value: str) -> bool:
     return value.isprintable() and all(ord(character) < 256 for character in value)
 
 
-ANSWERS = (AnswerRequests,)
+class AnswerAsUsual(Action, tag="rest_as_usual", frozen=True, kw_only=True):
+    """Forget all that was said about answers of REST."""
+
+    def act(self, simulator: Simulator) -> None:
+        simulator.rest.clear_scripts()
+
+
+ANSWERS = (AnswerRequests, AnswerAsUsual)

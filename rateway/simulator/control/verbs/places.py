@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
+from ...world.happenings.mixes import happenings
 from .action import Action, Count, Guilds, find_guilds
 
 if TYPE_CHECKING:
@@ -61,9 +62,17 @@ class Traffic(Action, tag="traffic", frozen=True, kw_only=True):
     """Things happen in the world from now on."""
 
     rate: Annotated[float, Meta(gt=0, le=1_000_000, description="events a second, over the whole world")]
+    mix: Annotated[
+        str | dict[str, Annotated[float, Meta(ge=0)]] | None,
+        Meta(description='what happens: a preset, "message=5,presence=30", or an object of weights; else as before'),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.mix is not None:
+            happenings(self.mix)
 
     def act(self, simulator: Simulator) -> None:
-        simulator.traffic.start(self.rate)
+        simulator.traffic.start(self.rate, self.mix)
 
 
 class StopTraffic(Action, tag="stop_traffic", frozen=True, kw_only=True):
@@ -82,4 +91,21 @@ class Happen(Action, tag="happen", frozen=True, kw_only=True):
         return {"happened": simulator.traffic.happen(self.count)}
 
 
-PLACES = (JoinGuild, LeaveGuild, Outage, Recover, Traffic, StopTraffic, Happen)
+class Load(Action, tag="load", frozen=True, kw_only=True):
+    """Packed events over all sessions, for benchmarks: far more than traffic can make, but nothing happens by them."""
+
+    rate: Annotated[float, Meta(gt=0, le=10_000_000, description="events a second, over all sessions")]
+    sessions: Annotated[Count, Meta(description="it begins as soon as so many sessions are there")] = 1
+
+    def act(self, simulator: Simulator) -> None:
+        simulator.load.start(self.rate, self.sessions)
+
+
+class StopLoad(Action, tag="stop_load", frozen=True, kw_only=True):
+    """The load ends."""
+
+    def act(self, simulator: Simulator) -> None:
+        simulator.load.stop()
+
+
+PLACES = (JoinGuild, LeaveGuild, Outage, Recover, Traffic, StopTraffic, Happen, Load, StopLoad)
