@@ -17,7 +17,7 @@ from rateway.model.snowflake import shard_of
 
 from .gateway.behaviour import Script
 from .gateway.content import content_hidden, without_content
-from .gateway.filters import lets_through
+from .gateway.filters import is_own, lets_through
 from .gateway.packing import Packed
 from .gateway.resumption import Resumption
 from .gateway.rules import Allowance, Asked, KeyedWindow
@@ -180,12 +180,13 @@ class Hub:
         :param guild_id: None for what belongs to no guild: it goes to shard 0.
         """
         now = self.world_time()
+        own = is_own(str(self.world.bot_id), name, d)
         whole = bare = b""
         for total in tuple(self.sessions.totals()):
             shard = 0 if guild_id is None else shard_of(guild_id, total)
             for session in self.sessions.at(shard, total, now):
                 intents = session.asked.intents
-                if not lets_through(intents, name, guild=guild_id is not None):
+                if not lets_through(intents, name, guild=guild_id is not None, own=own):
                     continue
                 if not content_hidden(intents, guild_id, d):
                     whole = whole or encode(d)

@@ -266,11 +266,23 @@ class FilterTests(BenchCase):
             (Intent.GUILD_MESSAGES, "MESSAGE_CREATE", True, True),
             (Intent.GUILD_MESSAGES, "MESSAGE_CREATE", False, False),
             (Intent.DIRECT_MESSAGES, "MESSAGE_CREATE", False, True),
-            (Intent.GUILDS, "THREAD_MEMBERS_UPDATE", True, True),
+            (Intent.GUILDS, "THREAD_MEMBERS_UPDATE", True, False),
             (Intent.GUILD_MEMBERS, "THREAD_MEMBERS_UPDATE", True, True),
             (Intent.GUILD_PRESENCES, "GUILD_MEMBER_ADD", True, False),
         ):
             self.assertEqual(lets_through(int(intents), name, guild=guild), passes, name)
+
+    def test_own(self) -> None:
+        """What is about the bot itself comes also without GUILD_MEMBERS."""
+        self.start(guilds=1)
+        client = self.ready(intents=int(Intent.GUILDS))
+        client.wire.messages.clear()
+        id, head = self.face.guild(0).id, {"guild_id": str(self.face.guild(0).id)}
+        for user in (str(BOT_ID), "5"):
+            self.face.emit(id, "GUILD_MEMBER_UPDATE", {**head, "user": {"id": user}})
+            self.face.emit(id, "THREAD_MEMBERS_UPDATE", {**head, "added_members": [{"user_id": user}]})
+            self.face.emit(id, "THREAD_MEMBERS_UPDATE", {**head, "removed_member_ids": [user]})
+        self.assertEqual(client.wire.names(), ["GUILD_MEMBER_UPDATE", "THREAD_MEMBERS_UPDATE", "THREAD_MEMBERS_UPDATE"])
 
     def test_routing(self) -> None:
         """An event goes to the guild's shard only; one without a guild to shard 0."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rateway.model.intents import Intent
 
 _GUILD_EVENTS: dict[Intent, str] = {
@@ -51,10 +54,27 @@ _GUILD_MASKS = _masks(_GUILD_EVENTS)
 _DIRECT_MASKS = _masks(_DIRECT_EVENTS)
 
 
-def lets_through(intents: int, name: str, *, guild: bool) -> bool:
-    """Whether a session with these intents gets the event; names that no intent governs always pass."""
+def lets_through(intents: int, name: str, *, guild: bool, own: bool = False) -> bool:
+    """Whether a session with these intents gets the event; names that no intent governs always pass.
+
+    :param own: it is about the bot itself: its member is told whatever the intents, its threads to who sees channels.
+    """
+    if own and name == "GUILD_MEMBER_UPDATE":
+        return True
     mask = (_GUILD_MASKS if guild else _DIRECT_MASKS).get(name)
+    if mask is not None and name == "THREAD_MEMBERS_UPDATE" and not own:
+        mask = int(Intent.GUILD_MEMBERS)
     return mask is None or bool(mask & intents)
+
+
+def is_own(bot_id: str, name: str, d: Mapping[str, Any]) -> bool:
+    """Whether an event that intents govern is about the bot itself."""
+    if name == "GUILD_MEMBER_UPDATE":
+        return bool(d.get("user", {}).get("id") == bot_id)
+    if name == "THREAD_MEMBERS_UPDATE":
+        added = {member["user_id"] for member in d.get("added_members", ())}
+        return bot_id in added or bot_id in d.get("removed_member_ids", ())
+    return False
 
 
 def shows_content(intents: int) -> bool:

@@ -164,6 +164,9 @@ def subscribe(world: World, guild: Guild, random: Random, now: float) -> Iterato
 
 
 def change_bot(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
-    """The bot gets another picture."""
+    """The bot gets another picture: told once for the user, and once for its member in each guild."""
     world.bot["avatar"] = f"{random.getrandbits(128):032x}"
     yield "USER_UPDATE", current_user(world.bot)
+    for each in world.guilds.values():
+        if not each.unavailable:
+            yield "GUILD_MEMBER_UPDATE", {**each.members[world.bot_id], **of(each)}
