@@ -147,3 +147,19 @@ class CriteriaTests(StageTestCase):
     async def test_criterion_36(self) -> None:
         """Twenty megabytes in one payload."""
         await self.play("criterion_36")
+
+    async def test_deploy(self) -> None:
+        """Discord deploys."""
+        await self.play("deploy")
+
+    async def test_outage(self) -> None:
+        """Discord is out."""
+        await self.play("outage")
+
+    async def test_rate_limited(self) -> None:
+        """Told to wait."""
+        await self.play("rate_limited")
+
+    async def test_bad_day(self) -> None:
+        """A bad day."""
+        await self.play("bad_day")

@@ -7,6 +7,7 @@ What a record lacks is -1 where it is a number: the shard of a connection that h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import Factory, define, frozen
@@ -99,7 +100,7 @@ class Delivery:
     acknowledged: int
 
 
-@define
+@define(slots=False)
 class Facts:
     """What is to be seen of a simulator's clients at this moment; each kind is made out once.
 
@@ -138,11 +139,15 @@ class Facts:
     def journal(self) -> Journal:
         return self.simulator.hub.journal
 
-    def host(self, address: str) -> str:
-        """Which of the simulator's addresses; where both are one, it is the main one."""
-        return "resume" if address == self.simulator.resume_host != self.simulator.host else "main"
+    def host(self, connection: int) -> str:
+        """Which of the simulator's addresses a connection came to; where both are one, it is the main one."""
+        resumption, connected = self.simulator.hub.resumption, self.connections.get(connection)
+        resumed = connected is not None and resumption.host_of(connected) == resumption.resume != resumption.main
+        return "resume" if resumed else "main"
 
+    @cached_property
     def connections(self) -> dict[int, Connected]:
+        """All connections by their numbers."""
         return {connected.number: connected for connected in self.journal.connections}
 
 
@@ -178,7 +183,7 @@ def _connections(facts: Facts) -> Iterator[Fact]:
             "at": connected.at,
             "connection": connected.number,
             "shard": _or_less(connected.shard),
-            "host": facts.host(connected.host),
+            "host": facts.host(connected.number),
             "path": connected.path,
             **_query(connected.query),
         }
@@ -191,7 +196,7 @@ def _ends(facts: Facts) -> Iterator[Fact]:
             "at": lost_at,
             "connection": connected.number,
             "shard": _or_less(connected.shard),
-            "host": facts.host(connected.host),
+            "host": facts.host(connected.number),
             "client_code": _or_less(connected.client_code),
             "server_code": _or_less(connected.server_code),
             "lasted": lost_at - connected.at,
@@ -209,7 +214,7 @@ def _identifies(facts: Facts) -> Iterator[Fact]:
             "key": identify.key,
             "group": identify.shard // concurrency,
             "intents": identify.intents,
-            "host": facts.host(identify.host),
+            "host": facts.host(identify.connection),
             "answer": identify.answer,
             **_query(identify.query),
         }
@@ -224,14 +229,14 @@ def _resumes(facts: Facts) -> Iterator[Fact]:
             "seq": resume.seq,
             "behind": resume.told - resume.seq,
             "replayed": resume.replayed,
-            "host": facts.host(resume.host),
+            "host": facts.host(resume.connection),
             "answer": resume.answer,
             **_query(resume.query),
         }
 
 
 def _heartbeats(facts: Facts) -> Iterator[Fact]:
-    connections = facts.connections()
+    connections = facts.connections
     accepted: dict[int, float] = {}
     for kind, answer in (("identifies", "ready"), ("resumes", "resumed")):
         for fact in facts.of(kind):  # type: ignore[arg-type]
