@@ -112,3 +112,8 @@ class SubLimits:
         for key in keys:
             self._told[key] = now + wait
         return wait, early
+
+    def clear(self) -> None:
+        """Nothing has been changed lately."""
+        self._windows.clear()
+        self._told.clear()
