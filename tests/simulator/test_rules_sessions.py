@@ -172,6 +172,16 @@ class ResumeTests(Leaving):
         await client.first("RESUMED")
         self.assertEqual(client.all(7), [])
 
+    async def test_host_in_place(self) -> None:
+        """On the connection that was told to resume by op 9, whatever its address: no breach."""
+        simulator = await self.start(guilds=0)
+        client = await self.ready(simulator)
+        simulator.invalidate(0, resumable=True)
+        await client.first(9)
+        client.resume(simulator.session(0).id, 1)
+        await client.first("RESUMED")
+        self.assertEqual([each.answer for each in simulator.resumes], ["resumed"])
+
     async def test_fallback(self) -> None:
         """At the main address because the other one refuses, is silent, or sends no HELLO: no breach."""
         troubles = (Behaviour(handshake="rst"), Behaviour(hello=False), Behaviour(resume="silence"))

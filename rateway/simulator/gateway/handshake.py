@@ -248,7 +248,8 @@ def _judge(connection: Connection, session: GatewaySession) -> None:
     hub, record = connection.hub, connection.record
     old = session.connection
     since = session.detached_at if old is None else old.record.at
-    if hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
+    # One that had a session is resumed on in place, after op 9: there is no address to choose.
+    if not connection.served and hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
         detail = f"RESUME at {hub.resumption.host_of(record)}, READY named {hub.resumption.resume}"
         hub.breach("resume-host", session.shard, detail)
     transport = transport_of(record.query)
