@@ -107,13 +107,23 @@ def edit_message(world: World, guild: Guild, random: Random, now: float) -> Iter
 
 
 def preview_link(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
-    """The preview of a link comes after the message: an update with few keys."""
+    """The preview of a link comes after the message."""
+    for place, message in _previewed(guild, random):
+        yield messages.update_event(place, message)
+
+
+def preview_link_partly(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
+    """The same by an update with few keys, as Discord did in former years; not every library can read it any more."""
+    for place, message in _previewed(guild, random):
+        yield messages.partial_update_event(place, message, "embeds")
+
+
+def _previewed(guild: Guild, random: Random) -> Iterator[tuple[Place, Message]]:
+    """A recent message that has got a preview just now."""
     found = _recent(guild, random)
-    if found is None or found[1].data["embeds"]:
-        return
-    place, message = found
-    message.data["embeds"] = [{"type": "link", "url": "https://example.invalid/", "title": "Example"}]
-    yield messages.partial_update_event(place, message, "embeds")
+    if found is not None and not found[1].data["embeds"]:
+        found[1].data["embeds"] = [{"type": "link", "url": "https://example.invalid/", "title": "Example"}]
+        yield found
 
 
 def delete_message(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:

@@ -24,6 +24,7 @@ from .happening import Happening
 FAMILIES: dict[str, dict[Happening, float]] = {
     "message": {chat.write_message: 1},
     "edit": {chat.edit_message: 3, chat.preview_link: 1},
+    "partial-edit": {chat.preview_link_partly: 1},
     "delete": {chat.delete_message: 5, chat.delete_messages: 1},
     "reaction": {chat.react: 20, chat.clear_reactions: 1},
     "poll": {chat.vote: 1},
