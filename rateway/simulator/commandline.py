@@ -19,6 +19,7 @@ from .options import SimulatorOptions
 from .scenario.format import Scenario
 from .scenario.reading import ScenarioError, listing, load
 from .teaching import EXAMPLES, POINTING
+from .world.happenings.mixes import PRESETS, parse_mix
 
 _JOURNAL_LIMIT = 10_000
 _DEFAULTS = SimulatorOptions()
@@ -37,6 +38,31 @@ def seconds(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise ValueError("it must be a number from 0 up")
     return value
+
+
+def speed(text: str) -> float:
+    """A number above 0."""
+    value = seconds(text)
+    if not value:
+        raise ValueError("it must be above 0")
+    return value
+
+
+def mix(text: str) -> str:
+    """The traffic's mix, as text still."""
+    parse_mix(text)
+    return text
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"it must be one of {', '.join(words)}")
+        return text
+
+    return read
 
 
 @frozen
@@ -109,8 +135,30 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option("guilds", "guilds in the world", "N", _DEFAULTS.guilds, whole, "g"),
             Option("members", "members of a guild, on average", "N", _DEFAULTS.members, whole, "m"),
+            Option(
+                "sizes",
+                "how they spread: even, equal, or heavy (most guilds are small, a few have up to --largest members)",
+                "WORD",
+                _DEFAULTS.sizes,
+                one_of("even", "equal", "heavy"),
+            ),
+            Option("largest", "no guild begins with more members", "N", _DEFAULTS.largest, whole),
             Option("seed", "the same seed makes the same world", "N", _DEFAULTS.seed, int),
             Option("rate", "events a second in the whole world", "N", _DEFAULTS.rate, seconds, "r"),
+            Option(
+                "mix",
+                f"what they are: {', '.join(PRESETS)}, or weights of families as message=5,presence=30",
+                "MIX",
+                _DEFAULTS.mix,
+                mix,
+            ),
+            Option(
+                "speed",
+                "seconds of the world that pass in a second: timestamps, --rate and --replay-age follow",
+                "N",
+                _DEFAULTS.speed,
+                speed,
+            ),
             Option(
                 "load",
                 "events a second over all sessions, packed once and sent over and over: for benchmarks",
@@ -226,7 +274,11 @@ class Options(usage.Options):
             max_concurrency=self["max-concurrency"],
             guilds=self["guilds"],
             members=self["members"],
+            sizes=self["sizes"],
+            largest=self["largest"],
             rate=self["rate"],
+            mix=self["mix"],
+            speed=self["speed"],
             load=self["load"],
             load_sessions=self["load-sessions"],
             seed=self["seed"],

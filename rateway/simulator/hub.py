@@ -24,6 +24,7 @@ from .gateway.rules import Allowance, Asked, KeyedWindow
 from .gateway.sessions import WIRE_ORDER, GatewaySession, Sessions
 from .options import SimulatorOptions
 from .records import Breach, Clock, Journal, Sent, Wasted
+from .world.clock import world_clock as clock_of_world
 from .world.deeds import Deeds
 from .world.messages import guild_of
 from .world.payloads import EPOCH, Json
@@ -70,7 +71,7 @@ class Hub:
 
     def __init__(self, clock: Clock, options: SimulatorOptions, world_clock: Clock | None = None) -> None:
         self.clock = clock
-        self.world_clock = world_clock or clock
+        self.world_clock = world_clock or clock_of_world(clock, options.speed)
         self.options = options
         self.journal = Journal(clock, options.journal_limit)
         self.script = Script()

@@ -13,12 +13,16 @@ In a test::
     self.assertEqual(simulator.breaches, [])
 
 Addresses and time
-    ``Simulator(reactor, options=SimulatorOptions())``; ``await start(endpoint="tcp:0:interface=127.0.0.1")``;
-    ``await stop()``; ``await renew(options=None)``: everything anew at the same addresses; ``api_url``,
-    ``gateway_url``, ``resume_url``, ``port``, ``host``, ``resume_host``, ``options``.
+    ``Simulator(reactor, options=SimulatorOptions(), clock=None)``; ``await start(endpoint="tcp:0:interface=…")``,
+    on 127.0.0.1 by default; ``await stop()``; ``await renew(options=None)``: everything anew at the same addresses;
+    ``api_url``, ``gateway_url``, ``resume_url``, ``port``, ``host``, ``resume_host``, ``options``.
     An ``ssl:`` endpoint makes the addresses ``https`` and ``wss``; set the options ``host`` and ``resume_host`` to
     the names in the certificate then. ``await close_resume_host()`` makes the resume host refuse TCP,
     ``await open_resume_host()`` listens again.
+
+    ``clock`` is the world's: timestamps, traffic, the age of what sessions keep. By default it is the reactor's, or
+    ``options.speed`` times as fast; a ``task.Clock`` stands still until advanced. All limits that protect a client
+    (identify window, allowance, sends, RATE_LIMITED, REST), heartbeats and the times in records are the reactor's.
 
 Waiting
     ``await until(predicate, timeout=10.0, what="")``: the predicate's value as soon as it is true; it is tried at
@@ -73,7 +77,7 @@ By other means
 The world
     ``world`` (``guilds``, ``users``, ``bot``), ``guild(index)``, ``guild_create(guild_id, *, intents=None, pad_to=0)``
     -> bytes of d, ``outage(guild_id)``, ``recover(guild_id)``, ``join_guild(members=None)`` -> Guild,
-    ``leave_guild(guild_id, *, how="told")`` or ``"silently"``; ``traffic.start(rate)``, ``traffic.stop()``,
+    ``leave_guild(guild_id, *, how="told")`` or ``"silently"``; ``traffic.start(rate, mix=None)``, ``traffic.stop()``,
     ``traffic.happen(count)``. For benchmarks ``load.start(rate, sessions=1)``, ``load.stop()``: packed events over all
     sessions, once so many are there; ``load.reached`` events/s, ``load.sent``, ``load.left_out``.
 
@@ -110,6 +114,7 @@ from .options import SimulatorOptions
 from .records import (
     Breach,
     ClientClose,
+    Clock,
     Command,
     Connected,
     Frame,
@@ -141,11 +146,12 @@ class Simulator(Controls):
     _log = Logger()
     in_scenario = False
 
-    def __init__(self, reactor: Any, options: SimulatorOptions | None = None) -> None:
+    def __init__(self, reactor: Any, options: SimulatorOptions | None = None, clock: Clock | None = None) -> None:
         self.options = options or SimulatorOptions()
         self.host = self.resume_host = ""
         self.port = 0
         self._reactor = reactor
+        self._clock = clock
         self._endpoint = ""
         self._site = _QuietSite(self._build(), timeout=None)
         self._site.noisy = False
@@ -157,7 +163,7 @@ class Simulator(Controls):
 
     def _build(self) -> Resource:
         """Everything that :meth:`renew` makes anew."""
-        self.hub = Hub(self._reactor, self.options)
+        self.hub = Hub(self._reactor, self.options, self._clock)
         self.rest = Rest(self.hub)
         self.traffic = Traffic(self.hub)
         self.load = Load(self.hub)
