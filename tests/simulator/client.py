@@ -29,7 +29,8 @@ def the_reactor() -> Any:
 
 
 class RawClient(WebSocketClientProtocol):
-    """One connection; ``payloads`` is what came, ``messages`` the WebSocket messages it came in."""
+    """One connection; ``payloads`` is what came, ``messages`` the WebSocket messages it came in, ``chunks`` the bytes
+    as the socket gave them."""
 
     _waiters: list[tuple[Callable[[], object], Deferred[Any]]]
 
@@ -37,6 +38,7 @@ class RawClient(WebSocketClientProtocol):
         super().__init__()
         self.payloads: list[Payload] = []
         self.messages: list[tuple[bytes, bool]] = []
+        self.chunks: list[bytes] = []
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.ended = False
@@ -46,6 +48,10 @@ class RawClient(WebSocketClientProtocol):
         self._buffer = b""
         self._zlib = zlib.decompressobj()
         self._zstd = zstandard.ZstdDecompressor().decompressobj()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.chunks.append(data)
+        super().dataReceived(data)
 
     def onOpen(self) -> None:
         self.opened = True

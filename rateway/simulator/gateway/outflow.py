@@ -17,6 +17,9 @@ _PING = b"\x89\x00"
 _PORTION = 0.02
 """Seconds of a slow connection's bytes that are sent at once."""
 
+_CATCH_UP = 0.1
+"""Seconds of a slow connection's bytes that may be caught up with after the process was busy."""
+
 _SOON = 1e-6
 """Seconds until the next segment: enough for the one before to leave by itself."""
 
@@ -96,6 +99,7 @@ class Outflow:
         elif behaviour.segment or behaviour.bytes_per_second:
             self._queue += data
             self._running = True
+            self._free_at = max(self._free_at, self._timer.now())
             self._run()
         else:
             self._write(data)
@@ -131,7 +135,7 @@ class Outflow:
         if data:
             self._write(data)
         if rate:
-            self._free_at = max(self._free_at, now) + len(data) / rate
+            self._free_at = max(self._free_at, now - _CATCH_UP) + len(data) / rate
         if self._start > 65536 or self._start == len(self._queue):
             del self._queue[: self._start]
             self._start = 0

@@ -22,8 +22,7 @@ class AnswerRequests(Action, tag="rest", frozen=True, kw_only=True):
     """The next requests of a path are answered so, one each; then as usual again."""
 
     path: Annotated[
-        str,
-        Meta(pattern=r"^(/.*|\*)$", description="below /api/v10, e.g. /gateway/bot; {} is any part; * alone any path"),
+        str, Meta(pattern=r"^(/.*|\*)$", description='below /api/v10, e.g. /gateway/bot; {} is any part, "*" any path')
     ]
     method: Annotated[_Method, Meta(description='only requests of this method; "*" is any')] = "*"
     times: Annotated[Count, Meta(le=100_000, description="how many requests")] = 1
