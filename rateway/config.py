@@ -31,6 +31,8 @@ class Config:
     :ivar processes: ``None`` is one per CPU.
     :ivar api_url: without a slash at its end.
     :ivar amqp_ca: PEM file of the broker's authority; ``None`` is the system's.
+    :ivar spool_limit: bytes of a cluster's events that may wait on disk.
+    :ivar event_ttl: event name → ms after which an event of that name is worth nothing.
     :ivar command_ttl: seconds.
     :ivar presence: complete JSON text of op 3's ``d``, with ``{{shard}}`` left in.
     """
@@ -51,6 +53,8 @@ class Config:
     compression: Literal["zlib-stream", "zstd-stream", "none"] = "zlib-stream"
     amqp_persistent: bool = True
     amqp_ca: Path | None = None
+    spool_limit: int = 1024**3
+    event_ttl: Mapping[str, int] = field(factory=dict)
     command_ttl: float = 30.0
     log_format: Literal["text", "json"] = "text"
     presence: str | None = None

@@ -54,6 +54,8 @@ SETTINGS = (
     Setting("COMPRESSION", "compression", "compression", values.choice("zlib-stream", "zstd-stream", "none")),
     Setting("AMQP_PERSISTENT", "amqp_persistent", "amqp_persistent", values.flag),
     Setting("AMQP_CA", "amqp_ca", "amqp_ca", values.authorities_file),
+    Setting("SPOOL_LIMIT", "spool_limit", "spool_limit", values.size(1024**2, 1024**4)),
+    Setting("EVENT_TTL", "event_ttl", "event_ttl", values.times_to_live),
     Setting("COMMAND_TTL", "command_ttl", "command_ttl", _COMMAND_TTL),
     Setting("LOG_FORMAT", "log_format", "log_format", values.choice("text", "json")),
     Setting("PRESENCE", "presence", "presence", presence),

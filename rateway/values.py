@@ -22,6 +22,7 @@ T = TypeVar("T")
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def shown(given: object) -> str:
@@ -110,6 +111,52 @@ def duration(low: float, high: float, too_short: str = "") -> Callable[[object],
         return seconds
 
     return read
+
+
+def size(low: int, high: int) -> Callable[[object], int]:
+    """A number of bytes: ``1GiB``, ``512M``, ``100000000``. Units are powers of 1024, however they are spelled."""
+
+    def read(given: object) -> int:
+        if isinstance(given, str):
+            match = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([kmgt]?)(?:i?b)?\s*", given, re.IGNORECASE)
+            count = int(float(match[1]) * 1024 ** _BYTES[match[2].lower()]) if match else None
+        else:
+            count = given if isinstance(given, int) and not isinstance(given, bool) else None
+        if count is None:
+            raise ValueError(f"{shown(given)} is no size: give one like 1GiB, 512MiB or a number of bytes")
+        if not low <= count <= high:
+            raise ValueError(f"{shown(given)} is out of bounds: give from {_in_units(low)} to {_in_units(high)}")
+        return count
+
+    return read
+
+
+def _in_units(count: int) -> str:
+    power = max(power for power in _BYTES.values() if count % 1024**power == 0 and count >= 1024**power)
+    return f"{count // 1024**power}{('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
+
+
+def times_to_live(given: object) -> dict[str, int]:
+    """Event names with how long each is worth something, in ms: ``INTERACTION_CREATE=3s,…``, or a table."""
+    hint = "give names and times like INTERACTION_CREATE=3s,TYPING_START=10s"
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+        if any(not separator for _, separator, _ in pairs):
+            raise ValueError(f"it has a name without a time; {hint}")
+        given = {name: time for name, _, time in pairs}
+    if not isinstance(given, dict):
+        raise ValueError(f"it must be names with times; {hint}")
+    read = duration(0.001, 86_400)
+    found: dict[str, int] = {}
+    for raw, time in given.items():
+        name = str(raw).strip().upper()
+        if not re.fullmatch(r"[A-Z0-9_]{1,100}", name):
+            raise ValueError(f"{shown(raw)} is no event's name; {hint}")
+        try:
+            found[name] = round(read(time) * 1000)
+        except ValueError as error:
+            raise ValueError(f"of {name}, {error}") from None
+    return found
 
 
 def token(given: object) -> str:

@@ -1,4 +1,4 @@
-"""How far the broker holds what Discord sent: the cursor ``kept``, per shard and session.
+"""How far broker and disk hold what Discord sent: the cursor ``kept``, per shard and session.
 
 A process that starts anew resumes each session behind what is *kept*, never behind what was merely received: so
 nothing that was in flight when its predecessor died is lost. What Discord then replays a second time is recognised
@@ -34,7 +34,8 @@ class CursorStore(Protocol):
 class Checkpoint:
     """The cursors of one cluster.
 
-    :ivar kept: shard → (session id, highest sequence below which every event is confirmed).
+    :ivar kept: shard → (session id, highest sequence below which every event is confirmed or on disk).
+    :ivar has_begun: a session began since this was last set to ``False``.
     """
 
     _log = Logger()
@@ -42,15 +43,17 @@ class Checkpoint:
     _reactor: IReactorTime
     _store: CursorStore
     kept: dict[int, tuple[str, int]] = field(factory=dict)
+    has_begun: bool = field(default=False, init=False)
     _changed: dict[int, tuple[str, int]] = field(factory=dict, init=False)
     _write: IDelayedCall | None = field(default=None, init=False)
 
     def began(self, shard_id: int, session_id: str) -> None:
         """A new session: nothing of it is kept yet, and what is still confirmed of the old one no longer counts."""
         self.kept[shard_id] = self._changed[shard_id] = (session_id, 0)
+        self.has_begun = True
 
     def unkept(self, shard_id: int, session_id: str, dispatches: Sequence[Dispatch]) -> Sequence[Dispatch]:
-        """Those of a read's events that the broker doesn't hold yet."""
+        """Those of a read's events that neither the broker nor the disk holds yet."""
         current, kept = self.kept.get(shard_id, ("", 0))
         if current != session_id:
             self.began(shard_id, session_id)
@@ -60,7 +63,7 @@ class Checkpoint:
         return [dispatch for dispatch in dispatches if dispatch[0] > kept]
 
     def confirmed(self, kept: Mapping[int, tuple[str, int]]) -> None:
-        """The broker confirmed, up to these sequences."""
+        """The broker or the disk has all, up to these sequences."""
         for shard_id, cursor in kept.items():
             current = self.kept.get(shard_id)
             if current is not None and current[0] == cursor[0] and cursor[1] > current[1]:

@@ -1,8 +1,8 @@
 """THE HOT PATH: every event of a cluster passes here, once, between its shards and its broker.
 
 The reads of one turn of the reactor, of all shards of the cluster, make one batch: one transaction of the store, then
-one write of prepared frames. Cache before publish: who asks on receiving an event sees its effect. No Deferred, no
-log line and no object per event.
+one write of prepared frames. Cache before publish: what ``publish`` prepares is not written before ``flush``, so who
+asks on receiving an event sees its effect. No Deferred, no log line and no object per event.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class EventPublisher(Protocol):
     def flush(self) -> None:
         """Write all that is prepared."""
 
+    def secure(self) -> None:
+        """Put all that is held on disk: no resume brings it back."""
+
 
 @implementer(IDispatchSink)
 @define(eq=False)
@@ -73,16 +76,23 @@ class Pipeline:
         if not batch:
             return
         received_ms = int(self._now() * 1000)
-        fresh = [(shard, session.id, self._checkpoint.unkept(shard, session.id, got)) for shard, session, got in batch]
-        self._apply(batch, self._checkpoint.changes())
-        for shard_id, session_id, dispatches in fresh:
-            self._publisher.publish(shard_id, session_id, dispatches, received_ms)
+        publisher, checkpoint = self._publisher, self._checkpoint
+        for shard_id, session, got in batch:
+            dispatches = checkpoint.unkept(shard_id, session.id, got)
+            publisher.publish(shard_id, session.id, dispatches, received_ms)
             self.events += len(dispatches)
-        self._publisher.flush()
+        if checkpoint.has_begun:
+            # On disk before the store has the new session: what is held of the old one comes from nobody else, and
+            # a session that nothing is kept of can't be resumed.
+            checkpoint.has_begun = False
+            publisher.secure()
+        self._apply(batch, checkpoint.changes())
+        publisher.flush()
 
     def forget_session(self, shard_id: int) -> None:
-        """Discord ended the session: what was taken of it is flushed first, for no resume brings it back."""
+        """Discord ended the session: what was taken of it is put on disk first, for no resume brings it back."""
         self.flush()
+        self._publisher.secure()
         self._store.forget_session(shard_id)
 
     def _apply(

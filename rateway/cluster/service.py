@@ -29,6 +29,7 @@ from .commands import GatewayCommands, Send
 from .phases import Phase, run_phases
 from .pipeline import Pipeline
 from .requests import CacheRequests
+from .spools import Spools
 
 
 class ClusterService(MultiService):
@@ -47,6 +48,7 @@ class ClusterService(MultiService):
         config: Config,
         gateway_url: str,
         store: ClusterStore,
+        spools: Spools,
         cache: Cache,
         gate: IIdentifyGate,
         outages: Outages,
@@ -73,6 +75,11 @@ class ClusterService(MultiService):
             on_kept=self._checkpoint.confirmed,
             on_room=self._room,
             outages=outages,
+            memory=spools.memory,
+            spool=spools.events,
+            refused=spools.refused,
+            ttl=config.event_ttl,
+            now=now,
         )
         self._broker.setServiceParent(self)
         self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now)
@@ -132,6 +139,8 @@ class ClusterService(MultiService):
             "broker": self._broker.connected,
             "events": self._pipeline.events,
             "held": self._broker.held_events,
+            "spooled": self._broker.spooled_events,
+            "expired": sum(self._broker.expired.values()),
             "cache_failures": self._store.failures,
             "shards": {shard: service.state for shard, service in self.shards.items()},
         }
@@ -165,11 +174,12 @@ class ClusterService(MultiService):
         self._pipeline.flush()
         if not await self._broker.drained(seconds):
             self._log.warn(
-                "cluster {n} stops with {count} events the broker has not confirmed; Discord replays them at the next "
-                "start",
+                "cluster {n} stops with {count} events the broker has not confirmed: they wait on disk, and are "
+                "published at the next start",
                 n=self.cluster.number,
                 count=self._broker.held_events,
             )
+        self._broker.secure()
         # Before the broker is left, which may hang: the cursors are what the next start goes by.
         self._checkpoint.write()
 

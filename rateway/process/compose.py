@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from rateway.amqp.outages import Outages
 from rateway.cluster.commands import Send
 from rateway.cluster.service import ClusterService
+from rateway.cluster.spools import Spools, open_spools
 from rateway.config import Config
 from rateway.errors import RequestRefused
 from rateway.interfaces import IFatalReporter, IIdentifyGate
@@ -33,6 +34,7 @@ class Parts:
 
     open_store: Callable[..., Any] = ClusterStore.open
     make_cache: Callable[..., Any] = Cache
+    open_spools: Callable[..., Spools] = open_spools
     make_cluster: Callable[..., Any] = ClusterService
 
 
@@ -79,9 +81,13 @@ class Clusters:
         """
         plan = make_plan(self._total, self._config.shards_per_cluster)
         stores: dict[int, ClusterStore] = {}
+        spools: dict[int, Spools] = {}
         try:
             for number in numbers:
                 stores[number] = await self._open(plan.clusters[number - 1])
+                spools[number] = self._parts.open_spools(
+                    self._config.state_dir, number, len(plan.clusters), self._config.spool_limit, len(numbers)
+                )
             if self._stopping:
                 raise CancelledError
         except BaseException:
@@ -96,7 +102,7 @@ class Clusters:
             enabled=self._config.cache_enabled,
         )
         for number, store in stores.items():
-            self._start(plan.clusters[number - 1], store)
+            self._start(plan.clusters[number - 1], store, spools[number])
 
     async def stop(self, final: bool = False) -> None:
         """Stop all clusters at the same time, each in its order."""
@@ -133,7 +139,7 @@ class Clusters:
             return self.send_here(shard, op, payload, left)
         return self._send_elsewhere(shard, op, payload, left)
 
-    def _start(self, cluster: Cluster, store: ClusterStore) -> None:
+    def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools) -> None:
         resumable = sorted(store.sessions())
         service: ClusterService = self._parts.make_cluster(
             self._reactor,
@@ -142,6 +148,7 @@ class Clusters:
             self._config,
             self._gateway_url,
             store,
+            spools,
             self._cache,
             self._gate,
             self._outages,

@@ -42,6 +42,9 @@ class RecordingPublisher:
     def flush(self) -> None:
         self.calls.append(("flush", None))
 
+    def secure(self) -> None:
+        self.calls.append(("secure", None))
+
 
 @define
 class RecordingAnswers:

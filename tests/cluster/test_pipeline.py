@@ -32,7 +32,7 @@ class PipelineTests(SynchronousTestCase):
         verifyObject(IDispatchSink, self.pipeline)
 
     def test_reads_of_one_turn_are_one_transaction_and_one_write(self) -> None:
-        """What several shards read in a turn is stored once, then published, then written once."""
+        """What several shards read in a turn is prepared, stored once, then written once."""
         self.pipeline.take(0, A, [(1, "X", b"1"), (2, "Y", b"2")])
         self.pipeline.take(1, B, [(1, "Z", b"3")])
         self.assertEqual(self.calls, [])
@@ -40,6 +40,9 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(
             self.calls,
             [
+                ("publish", (0, "a", [(1, "X", b"1"), (2, "Y", b"2")], 12500)),
+                ("publish", (1, "b", [(1, "Z", b"3")], 12500)),
+                ("secure", None),
                 (
                     "apply",
                     (
@@ -47,8 +50,6 @@ class PipelineTests(SynchronousTestCase):
                         {0: ("a", 0), 1: ("b", 0)},
                     ),
                 ),
-                ("publish", (0, "a", [(1, "X", b"1"), (2, "Y", b"2")], 12500)),
-                ("publish", (1, "b", [(1, "Z", b"3")], 12500)),
                 ("flush", None),
             ],
         )
@@ -63,21 +64,30 @@ class PipelineTests(SynchronousTestCase):
         published = [call for name, call in self.calls if name == "publish"]
         self.assertEqual(published, [(0, "a", [(1, "X", b"1")], 12500), (0, "a", [(2, "X", b"2")], 12500)])
 
+    def test_only_a_new_session_is_secured(self) -> None:
+        """A session goes to disk before the store has it, and only once."""
+        self.pipeline.take(0, A, [(1, "READY", b"1")])
+        self.clock.advance(0)
+        self.calls.clear()
+        self.pipeline.take(0, A, [(2, "X", b"2")])
+        self.clock.advance(0)
+        self.assertEqual([name for name, _ in self.calls], ["publish", "apply", "flush"])
+
     def test_a_broken_store_keeps_no_event_from_the_broker(self) -> None:
         """A fault of the store is logged; the events go out."""
         self.store.broken = True
         self.pipeline.take(0, A, [(1, "X", b"1")])
         self.clock.advance(0)
-        self.assertEqual([name for name, _ in self.calls], ["publish", "flush"])
+        self.assertEqual([name for name, _ in self.calls], ["publish", "secure", "flush"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_forgetting_a_session_flushes_it_first(self) -> None:
         """What was taken of a session that Discord ended is not lost with it."""
         self.pipeline.take(0, A, [(1, "X", b"1")])
         self.pipeline.forget_session(0)
-        self.assertEqual([name for name, _ in self.calls], ["apply", "publish", "flush", "forget"])
+        self.assertEqual([name for name, _ in self.calls], ["publish", "secure", "apply", "flush", "secure", "forget"])
         self.clock.advance(0)
-        self.assertEqual(len(self.calls), 4)
+        self.assertEqual(len(self.calls), 6)
 
     def test_flushing_nothing_does_nothing(self) -> None:
         """An empty batch costs no transaction."""

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import connectedServerAndClient
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.cluster.spools import Spools
 from rateway.config import Config, to_wire
 from rateway.errors import ConfigError, FatalError, RequestRefused
 from rateway.logs import Redactor
@@ -19,6 +20,7 @@ from rateway.process import commands
 from rateway.process.compose import LOCK_WAIT, Parts
 from rateway.process.inside import Inside
 from rateway.process.link import Link
+from rateway.spool.spool import Spool
 from rateway.store.lock import FolderInUse
 
 from .fakes import Heard
@@ -124,7 +126,8 @@ class InsideTests(SynchronousTestCase):
         self.locked, self.always_locked = 0, ""
         self.redactor = Redactor()
         self.parent = Outside()
-        parts = Parts(self.open_store, lambda *_, **__: Cache(self.journal), self.make_cluster)
+        nowhere = Spools(Spool.nowhere(), Spool.nowhere())
+        parts = Parts(self.open_store, lambda *_, **__: Cache(self.journal), lambda *_: nowhere, self.make_cluster)
         self.inside = Inside(self.clock, self.redactor, parts)
         self.outside, _, self.pump = connectedServerAndClient(lambda: self.inside.link, lambda: Link(self.parent))
 
@@ -138,7 +141,7 @@ class InsideTests(SynchronousTestCase):
         return Store(self.journal, folder)
 
     def make_cluster(
-        self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, cache: Any, *rest: Any
+        self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, *rest: Any
     ) -> Service:
         self.assertEqual((total, config, url), (5, CONFIG, "wss://g"))
         self.services[cluster.number] = Service(self.journal, cluster, rest[-2])
