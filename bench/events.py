@@ -73,6 +73,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
             max_concurrency=shards,
             guilds=shards * 4,
             members=50,
+            mix="messages",
             token=TOKEN,
             journal_limit=100,
             replay_limit=10,
