@@ -129,10 +129,10 @@ class TopologyTests(RabbitTestCase):
 
         client.on_channel_closed[CHANNEL] = closed
         channel = await (await connect(self, world.vhost.uri)).channel()
-        await channel.queue_declare("answers")
-        await channel.queue_bind("answers", "rateway-1", "k")
+        await channel.queue_declare("taken")
+        await channel.queue_bind("taken", "rateway-1", "k")
         for number in range(1, 6):
-            broker.answer("", "answers", b"refused")
+            broker.answer("", "taken", b"refused")
             broker.publish(0, "s", events(number, 1), 0)
             broker.flush()
             await world.until(lambda number=number: len(closes) == number, "the channel to be closed")
@@ -141,7 +141,7 @@ class TopologyTests(RabbitTestCase):
         self.assertIs(broker._client, client)
         taken: list[bytes] = []
         while len(taken) < 5:
-            message = await channel.basic_get("answers", auto_ack=True)
+            message = await channel.basic_get("taken", auto_ack=True)
             if message is None:
                 await world.pause(0.05)
             else:
