@@ -52,6 +52,7 @@ class RawClient(WebSocketClientProtocol):
     def dataReceived(self, data: bytes) -> None:
         self.chunks.append(data)
         super().dataReceived(data)
+        self._happened()
 
     def onOpen(self) -> None:
         self.opened = True
@@ -117,6 +118,10 @@ class RawClient(WebSocketClientProtocol):
     def all(self, name_or_op: str | int) -> list[Payload]:
         key = "t" if isinstance(name_or_op, str) else "op"
         return [payload for payload in self.payloads if payload.get(key) == name_or_op]
+
+    def chunked(self, wanted: int) -> Deferred[Any]:
+        """The socket has given so many chunks."""
+        return self.until(lambda: len(self.chunks) >= wanted)
 
     def end(self) -> Deferred[Any]:
         """The connection is gone."""

@@ -199,6 +199,7 @@ class Connection(Outlet):
         if not self.over:
             self.over = True
             self.detach()
+        self.swallowed = False
         self.wire.drop(how)
 
     def freeze(self, *, deaf: bool = False) -> None:

@@ -139,6 +139,8 @@ class GatewayProtocol(WebSocketServerProtocol):
     def drop(self, how: Drop) -> None:
         if self.state == self.STATE_CLOSED:
             return
+        if self.connection is not None:
+            self.outflow.stop()
         if how == "rst":
             self.transport.abortConnection()
         else:
