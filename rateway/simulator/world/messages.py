@@ -233,9 +233,13 @@ def _for_gateway(place: Place, message: Message) -> Json:
     mentions = []
     for user in data["mentions"]:
         mentioned = guild.members.get(int(user["id"]))
-        mentions.append(user if mentioned is None else {**user, "member": without_user(mentioned)})
+        mentions.append(user if mentioned is None else {**user, "member": _of_mention(mentioned)})
     data["mentions"] = mentions
     return data
+
+
+def _of_mention(member: Json) -> Json:
+    return {key: value for key, value in without_user(member).items() if key != "pending"}
 
 
 def typing_event(place: Place, user: int, now: float) -> Event:

@@ -65,7 +65,7 @@ def member(user: Json, *, joined_at: float, nick: str | None = None, roles: tupl
 
 def without_user(member: Json) -> Json:
     """The member as messages bear it."""
-    return {key: value for key, value in member.items() if key not in ("user", "pending")}
+    return {key: value for key, value in member.items() if key != "user"}
 
 
 def role(id: int, name: str, position: int, *, permissions: int = 0, tags: Json | None = None) -> Json:
@@ -137,6 +137,11 @@ def activity(now: float) -> Json:
         "application_id": "910000000000000001",
         "buttons": ["Watch"],
     }
+
+
+def custom_status(now: float) -> Json:
+    """What somebody says of themselves."""
+    return {"id": "custom", "name": "Custom Status", "type": 4, "state": "back soon", "created_at": int(now * 1000)}
 
 
 def presence(user_id: str, status: str, activities: list[Json] | None = None, *, phone: bool = False) -> Json:

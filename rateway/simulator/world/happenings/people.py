@@ -29,7 +29,8 @@ def change_presence(world: World, guild: Guild, random: Random, now: float) -> I
         guild.presences.pop(user, None)
         presence = payloads.presence(str(user), status)
     else:
-        doing = [payloads.activity(now)] if random.random() < 0.3 else []
+        chosen = random.random()
+        doing = [payloads.activity(now)] if chosen < 0.3 else [payloads.custom_status(now)] if chosen < 0.4 else []
         presence = guild.presences[user] = payloads.presence(str(user), status, doing, phone=random.random() < 0.3)
     yield "PRESENCE_UPDATE", {**presence, **of(guild)}
 
