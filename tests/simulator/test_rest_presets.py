@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseFailed
@@ -32,7 +33,7 @@ _QUOTA = ("Limit", "Remaining", "Reset-After", "Bucket")
 class PresetTests(RestCase):
     """What comes over the wire."""
 
-    async def staged(self, simulator: Simulator, name: str, **parameters: object) -> Reply:
+    async def staged(self, simulator: Simulator, name: str, **parameters: Any) -> Reply:
         simulator.rest.stage("/users/@me", name, **parameters)
         return await self.ask(simulator, "/users/@me")
 
@@ -134,7 +135,7 @@ class PresetTests(RestCase):
         simulator.rest.stage("/gateway", "wrong-length", by=-7)
         self.assertEqual((await self.ask(simulator, "/gateway")).body, whole[:-7])
 
-    async def fails(self, simulator: Simulator, path: str, method: str = "GET", **more: object) -> ResponseFailed:
+    async def fails(self, simulator: Simulator, path: str, method: str = "GET", **more: Any) -> ResponseFailed:
         """The error of an answer that ends too early, with what had come of it."""
         try:
             await self.ask(simulator, path, method, GOOD, **more)
