@@ -27,6 +27,7 @@ from rateway.simulator.gateway.packing import (
     zstd_blocks,
     zstd_compressor,
 )
+from rateway.simulator.gateway.rules import Asked
 from rateway.simulator.gateway.sessions import envelope
 from rateway.simulator.hub import Hub
 from rateway.simulator.load.stock import Stock
@@ -155,7 +156,8 @@ class StandAloneTests(SynchronousTestCase):
     def test_compressed(self) -> None:
         """What uses none stays compressed: most events of the simulator's world do."""
         hub = Hub(Clock(), SimulatorOptions(guilds=2))
-        drawn = Stock(hub.world, 0, 1, 300, Random(4)).draw(int(ALL), 300, hub.world_time())
+        asked = Asked(0, 1, int(ALL), 250, False, None)
+        drawn = Stock(hub.world, asked, 300, Random(4)).draw(300, hub.world_time())
         self.assertEqual(len(drawn), 300)
         raw = sum(event.zstd() == raw_blocks(event.tail) for event in drawn)
         self.assertTrue(raw < 30, raw)

@@ -26,7 +26,7 @@ EVERY = (
 class Lines:
     """The log's lines."""
 
-    def __init__(self, test: TestCase) -> None:
+    def __init__(self, test: SynchronousTestCase) -> None:
         self.lines: list[str] = []
         globalLogPublisher.addObserver(self)
         test.addCleanup(globalLogPublisher.removeObserver, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 from random import Random
+from weakref import WeakKeyDictionary
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -23,7 +24,7 @@ _BUNDLE = 2
 
 _STOCK = 4096
 _SMALLEST, _LARGEST = 32, 512
-"""Events kept ready, over all shards, and of one shard at least and at most."""
+"""Events kept ready, over all sessions, and for one session at least and at most."""
 
 
 @define(eq=False)
@@ -53,8 +54,7 @@ class Load:
     _run: int = field(default=0, init=False)
     _complained: bool = field(default=False, init=False)
     _random: Random = field(init=False)
-    _stocks: dict[tuple[int, int], Stock] = field(factory=dict, init=False)
-    _prepared: set[GatewaySession] = field(factory=set, init=False)
+    _stocks: WeakKeyDictionary[GatewaySession, Stock] = field(factory=WeakKeyDictionary, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._random = Random(self._hub.options.seed + 2)
@@ -78,7 +78,6 @@ class Load:
         if self._began is not None and self._ended is None:
             self._ended = self._hub.now()
         self._stocks.clear()
-        self._prepared.clear()
 
     @property
     def reached(self) -> float:
@@ -102,7 +101,12 @@ class Load:
         if run != self._run:
             return
         now = self._hub.now()
-        sessions = self._sessions()
+        try:
+            self._go_on(now, self._sessions())
+        finally:
+            self._hub.later(max(0.0, now + _TICK - self._hub.now()), lambda: self._tick(run))
+
+    def _go_on(self, now: float, sessions: list[GatewaySession]) -> None:
         if self._began is None:
             if len(sessions) >= self._wanted and self._prepare(sessions):
                 self._began = self._last = now
@@ -113,17 +117,15 @@ class Load:
             self._last = now
             self._send(sessions, min(int(self._due), ceil(2 * self.rate * _TICK)))
             self._forgo(sessions)
-        self._hub.later(max(0.0, now + _TICK - self._hub.now()), lambda: self._tick(run))
 
     def _prepare(self, sessions: list[GatewaySession]) -> bool:
         """Pack what the sessions will get first, for the length of a tick; True when all is ready."""
         start = self._hub.now()
         for session in sessions:
-            connection = session.connection
-            if connection is not None and session not in self._prepared:
-                self._prepared.add(session)
-                stock = self._stock(session, len(sessions))
-                stock.prepare(session.asked.intents, connection.encoder.prepare, self._hub.world_time())
+            if session not in self._stocks:
+                for event in self._stock(session, len(sessions)).events(self._hub.world_time()):
+                    if session.connection is not None:
+                        session.connection.encoder.prepare(event)
                 if self._hub.now() - start >= _TICK:
                     return False
         return True
@@ -131,16 +133,15 @@ class Load:
     def _send(self, sessions: list[GatewaySession], count: int) -> None:
         """The next ``count`` events, to the sessions whose turn it is."""
         hub, now = self._hub, self._hub.world_time()
-        share = max(_BUNDLE, ceil(count / max(1, len(sessions))))
+        takers = [session for session in sessions if not _is_stuck(session)]
+        share = max(_BUNDLE, ceil(count / max(1, len(takers))))
         left = count
-        for _ in range(len(sessions)):
+        for _ in range(len(takers)):
             if left <= 0:
                 break
             self._turn += 1
-            session = sessions[self._turn % len(sessions)]
-            if session.connection is not None and session.connection.is_stuck:
-                continue
-            events = self._stock(session, len(sessions)).draw(session.asked.intents, min(share, left), now)
+            session = takers[self._turn % len(takers)]
+            events = self._stock(session, len(sessions)).draw(min(share, left), now)
             if events:
                 hub.deliver_packed(session, events)
                 left -= len(events)
@@ -148,12 +149,11 @@ class Load:
         self.sent += count - left
 
     def _stock(self, session: GatewaySession, sessions: int) -> Stock:
-        """What the session's shard is sent, while there are so many sessions."""
-        place = session.shard, session.total
-        stock = self._stocks.get(place)
+        """What the session is sent, one of so many."""
+        stock = self._stocks.get(session)
         if stock is None:
             size = min(max(_STOCK // sessions, _SMALLEST), _LARGEST)
-            stock = self._stocks[place] = Stock(self._hub.world, *place, size, self._random)
+            stock = self._stocks[session] = Stock(self._hub.world, session.asked, size, self._random)
         return stock
 
     def _forgo(self, sessions: list[GatewaySession]) -> None:
@@ -165,7 +165,7 @@ class Load:
         self.left_out += beyond
         if not self._complained:
             self._complained = True
-            stuck = sum(1 for session in sessions if session.connection is not None and session.connection.is_stuck)
+            stuck = sum(map(_is_stuck, sessions))
             self._log.warn(
                 "the load can't keep {rate:g} events/s: it reaches {reached:.1f} so far ({sessions} sessions, {stuck} "
                 "of them with clients that don't read fast enough); the summary says how many were left out",
@@ -174,3 +174,7 @@ class Load:
                 sessions=len(sessions),
                 stuck=stuck,
             )
+
+
+def _is_stuck(session: GatewaySession) -> bool:
+    return session.connection is not None and session.connection.is_stuck

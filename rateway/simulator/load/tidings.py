@@ -83,13 +83,13 @@ def _recent(guild: Guild, random: Random) -> tuple[Place, Message] | None:
     return (place, random.choice(kept)) if place is not None and kept else None
 
 
-MIX: dict[Happening, float] = {
-    message: 70,
-    typing: 8,
-    presence: 9,
-    react: 5,
-    edit: 3,
-    voice_state: 3,
-    member: 2,
+MIX: dict[str, tuple[Happening, float]] = {
+    "MESSAGE_CREATE": (message, 70),
+    "TYPING_START": (typing, 8),
+    "PRESENCE_UPDATE": (presence, 9),
+    "MESSAGE_REACTION_ADD": (react, 5),
+    "MESSAGE_UPDATE": (edit, 3),
+    "VOICE_STATE_UPDATE": (voice_state, 3),
+    "GUILD_MEMBER_UPDATE": (member, 2),
 }
-"""How often what is told, as weights: those of the world's own traffic, where it tells the same."""
+"""What is told, and how often, as weights: those of the world's own traffic, where it tells the same."""
