@@ -102,7 +102,7 @@ class ClusterBroker(Service):
             on_room,
             memory,
         )
-        self._inbox = Inbox(reactor, cluster, handler, self._became_ready, fatal)
+        self._inbox = Inbox(reactor, cluster, handler, self._became_ready, self._settled)
         self._connector = Connector(
             reactor,
             address,
@@ -209,7 +209,7 @@ class ClusterBroker(Service):
         await events.call("confirm_select")
         await self._answers.attach(client)
         await self._declare_exchange(client)
-        client.on_blocked = self._publisher.block
+        client.on_blocked = self._blocked
         client.on_read = self._read_ended
         self._publisher.attach(client)
         client.on_writable = self._writable
@@ -248,14 +248,28 @@ class ClusterBroker(Service):
             "and read permission on rateway-.*"
         )
 
+    def _blocked(self, reason: str | None) -> None:
+        if reason is None:
+            self._log.info("the broker takes events for {exchange} again", exchange=self._exchange)
+        else:
+            self._log.warn(
+                "the broker takes no events for now ({reason}): they are held. It is short of memory or disk: see its "
+                "alarms",
+                reason=reason,
+            )
+        self._publisher.block(reason)
+
     def _connection_ended(self) -> None:
         self._client = None
         self._answers.detach()
         self._inbox.close()
         self._publisher.detach()
 
+    def _settled(self) -> None:
+        self._connector.settled()
+
     def _became_ready(self) -> None:
-        self._is_ready = True
+        self._is_ready = self._connector.started = True
         waiting, self._ready = self._ready, []
         for waiter in waiting:
             waiter.callback(None)

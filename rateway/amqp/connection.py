@@ -26,14 +26,17 @@ from .client import Client, ClientFactory
 from .outages import Outages
 from .uri import BrokerAddress
 
-FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
+FIRST_DELAY, LONGEST_DELAY = 1.0, 5.0
 """Seconds between attempts: doubling from the first to the longest."""
 
 STEADY_AFTER = 5.0
 """Seconds a connection must have served for its loss to be tried again at once, and not as one more failure."""
 
 REFUSAL_GRACE = 120.0
-"""Seconds for which a broker that once let us in may refuse us: it may be importing its users after a restart."""
+"""Seconds for which a broker may refuse us what it once let us have: login, vhost, or a permission.
+
+It may be importing its users after a restart; or somebody is changing them.
+"""
 
 SILENT_REFUSALS = 3
 """Connections closed in a row, without a word, on showing the password: then it is the password."""
@@ -68,6 +71,7 @@ class Connector:
 
     :ivar set_up: called with each connection once it is open; may raise what :meth:`Channel.call` raises,
         :class:`FatalError`, or :class:`ConnectAnew`.
+    :ivar started: set by the owner once its shards are: from then on there are events.
     :ivar ended: called when a connection that was being set up, or was, is gone.
     """
 
@@ -90,7 +94,7 @@ class Connector:
     _refused_since: float | None = field(default=None, init=False)
     _was_open: bool = field(default=False, init=False)
     _served_since: float | None = field(default=None, init=False)
-    _started: bool = field(default=False, init=False)
+    started: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Connect now."""
@@ -153,11 +157,8 @@ class Connector:
         try:
             await handshake.addTimeout(self._address.connection_timeout, self._clock)
             self._was_open = True
-            self._refused_since, self._silent_refusals = None, 0
+            self._silent_refusals = 0
             await self._set_up(client)
-            self._started = True
-            self._outages.back(self._name)
-            self._log.info("{name} is connected to the broker at {address}", name=self._name, address=self._address)
             self._served_since = self._clock.seconds()
             return await client.lost
         except TimeoutError:
@@ -170,8 +171,16 @@ class Connector:
             self._log.failure("setting up {name} on the broker", name=self._name)
             return Unavailable("a fault of rateway's own kept the connection from being set up")
 
+    def settled(self) -> None:
+        """The owner has all it wants of this connection: nothing is refused any more."""
+        self._refused_since = None
+        self._outages.back(self._name)
+        self._log.info("{name} is connected to the broker at {address}", name=self._name, address=self._address)
+
     def _judged(self, error: RatewayError, phase: str) -> RatewayError:
         """The error, or a fatal one where the broker won't have us."""
+        if isinstance(error, FatalError):
+            return self._tolerated(str(error), self.started)
         sentence = refusal_sentence(error, self._address, phase)
         silent = sentence is None and phase == "login" and not isinstance(error, Refused)
         self._silent_refusals = self._silent_refusals + 1 if silent else 0
@@ -179,12 +188,17 @@ class Connector:
             sentence = refusal_sentence(Refused(_ACCESS_REFUSED, "", connection=True), self._address, phase)
         if sentence is None:
             return error
+        return self._tolerated(sentence, self._was_open)
+
+    def _tolerated(self, sentence: str, had_it: bool) -> RatewayError:
+        """A refusal: for a while an outage like any other, where the broker let us have before what it refuses now."""
         now = self._clock.seconds()
         if self._refused_since is None:
             self._refused_since = now
-        if self._was_open and now - self._refused_since < REFUSAL_GRACE:
-            return Unavailable(sentence)
-        return FatalError(sentence)
+        left = self._refused_since + REFUSAL_GRACE - now
+        if not had_it or left <= 0:
+            return FatalError(sentence)
+        return Unavailable(f"{sentence}; rateway ends in {left:.0f} s if that stays so")
 
     def _next_delay(self, error: RatewayError) -> float:
         if isinstance(error, ConnectAnew):
@@ -200,4 +214,4 @@ class Connector:
     def _tell(self, error: RatewayError, delay: float) -> None:
         self._log.debug("{name}: {error}; next attempt in {delay:.1f} s", name=self._name, error=error, delay=delay)
         if not isinstance(error, ConnectAnew):
-            self._outages.lost(self._name, self._address, str(error).rstrip("."), started=self._started)
+            self._outages.lost(self._name, self._address, str(error).rstrip("."), started=self.started)

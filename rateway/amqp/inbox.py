@@ -16,7 +16,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rateway.errors import FatalError, RatewayError, RemoteProtocolError, Unavailable
-from rateway.interfaces import IFatalReporter
 
 from .channel import Channel, Refused
 from .client import Client
@@ -89,6 +88,7 @@ class Inbox:
     """The inbox of one cluster, over one connection after the other.
 
     :ivar ready: called the first time that the queue is consumed.
+    :ivar settled: called on each connection once nothing is refused: the queue is consumed, or waited for.
     """
 
     _log = Logger()
@@ -97,9 +97,10 @@ class Inbox:
     _cluster: int
     _handler: Callable[[Delivery], None]
     _ready: Callable[[], None]
-    _fatal: IFatalReporter
+    _settled: Callable[[], None]
     _durable: bool = field(default=False, init=False)
     _was_ready: bool = field(default=False, init=False)
+    _is_settled: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
     _client: Client | None = field(default=None, init=False)
     _channel: Channel | None = field(default=None, init=False)
@@ -121,6 +122,7 @@ class Inbox:
         client.on_content = self._received
         client.on_cancelled = self._cancelled
         self._channel, self._unacknowledged = None, 0
+        self._is_settled = False
         if not self._stopped:
             await self._declare(client)
 
@@ -146,9 +148,7 @@ class Inbox:
     def _failed(self, failure: Failure, client: Client) -> None:
         """Consuming ended for another reason than that somebody holds the queue."""
         error = failure.value
-        if isinstance(error, FatalError):
-            self._fatal.report_fatal(error)
-        elif isinstance(error, RatewayError):
+        if isinstance(error, RatewayError):
             client.fail(error)
         else:
             self._log.failure("opening the inbox {queue}", failure, queue=self.queue)
@@ -242,7 +242,13 @@ class Inbox:
             self._opened()
             return
 
+    def _tell_settled(self) -> None:
+        if not self._is_settled:
+            self._is_settled = True
+            self._settled()
+
     def _opened(self) -> None:
+        self._tell_settled()
         if not self._was_ready:
             self._was_ready = True
             self._ready()
@@ -257,6 +263,7 @@ class Inbox:
         if out_of_patience and not self._was_ready:
             raise FatalError(sentence)
         now = self._clock.seconds()
+        self._tell_settled()
         if now - self._said >= SAY_EVERY:
             self._said = now
             log = self._log.error if out_of_patience else self._log.info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ class TopologyTests(RabbitTestCase):
             broker.answer("", "taken", b"refused")
             broker.publish(0, "s", events(number, 1), 0)
             broker.flush()
-            await world.until(lambda number=number: len(closes) == number, "the channel to be closed")
+            await world.until(partial(lambda count: len(closes) == count, number), "the channel to be closed")
             broker.answer("rateway-1", "k", b"%d" % number)
         await world.until(lambda: recorder.cursor.get(0) == ("s", 5), "every event confirmed")
         self.assertIs(broker._client, client)
