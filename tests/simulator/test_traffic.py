@@ -56,6 +56,10 @@ class ConsistencyTests(BenchCase):
         self.assertEqual(view.fields, guild.fields)
         self.assertEqual(view.bans, {str(id) for id in guild.bans})
         self.assertEqual(view.invites, json.loads(encode(guild.invites)))
+        for id, thread in view.threads.items():
+            # In GUILD_CREATE the bot's membership doesn't say whose it is; elsewhere it does.
+            member, bot = thread["member"], str(guild.bot_id)
+            self.assertEqual((member.pop("id", id), member.pop("user_id", bot)), (id, bot))
         for mine, its in (
             (view.members, guild.members),
             (view.presences, guild.presences),

@@ -33,7 +33,8 @@ def change_integration(world: World, guild: Guild, random: Random, now: float) -
 
 
 def _integration(id: int) -> Json:
-    application = {"id": str(id + 1), "name": "helper", "icon": None, "description": ""}
+    # "summary" is no longer documented, and always empty.
+    application = {"id": str(id + 1), "name": "helper", "icon": None, "description": "", "summary": ""}
     return {
         "id": str(id),
         "name": "helper",

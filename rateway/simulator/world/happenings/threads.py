@@ -17,7 +17,12 @@ _ARCHIVED = 12
 
 
 def _of_thread(thread: Json, guild: Guild) -> Json:
-    return {**thread, **of(guild)}
+    """The thread by itself: other than in GUILD_CREATE, the bot's membership says whose it is."""
+    return {**thread, "member": _membership(thread, guild), **of(guild)}
+
+
+def _membership(thread: Json, guild: Guild) -> Json:
+    return {"id": thread["id"], "user_id": str(guild.bot_id), **thread["member"]}
 
 
 def enter(guild: Guild, thread: int, user: int, now: float) -> Iterator[Event]:
@@ -117,7 +122,7 @@ def archive(world: World, guild: Guild, random: Random, now: float) -> Iterator[
         thread = guild.threads[id] = guild.archived.pop(id)
         thread["thread_metadata"] |= {"archived": False, "archive_timestamp": iso(now)}
         yield "THREAD_UPDATE", _of_thread(thread, guild)
-        member = {"id": str(id), "user_id": str(guild.bot_id), **thread["member"]}
+        member = _membership(thread, guild)
         yield "THREAD_MEMBER_UPDATE", {**member, **of(guild)}
     elif guild.threads:
         id = random.choice(list(guild.threads))
@@ -171,5 +176,5 @@ def thread_list_sync(guild: Guild, parents: list[int] | None) -> Event:
     threads = [thread for thread in guild.threads.values() if thread["parent_id"] in wanted]
     # The bot's own membership is told once, in ``members``.
     d["threads"] = [{key: value for key, value in thread.items() if key != "member"} for thread in threads]
-    d["members"] = [{"id": thread["id"], "user_id": str(guild.bot_id), **thread["member"]} for thread in threads]
+    d["members"] = [_membership(thread, guild) for thread in threads]
     return "THREAD_LIST_SYNC", d
