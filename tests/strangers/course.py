@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
+from rateway.simulator.world.happenings.mixes import PRESETS
 from scripts import strangers
 
 from .stranger import Stranger
@@ -260,6 +261,21 @@ class CourseTestCase(TestCase):
         self.assertEqual(len(simulator.identifies), SHARDS)
         await self.assert_whole()
 
+    async def run_everything(self, transport: str, *, but: str = "", count: int = 1000) -> None:
+        """Events of every kind there is, guilds that fail and are joined and left among them, as fast as they come.
+
+        :param but: a family of events that the library can't read.
+        """
+        mix = {family: weight for family, weight in PRESETS["everything"].items() if family != but}
+        await self.begin(transport, mix=mix)
+        simulator, reports = self.simulator, self.stranger.reports
+        sent = simulator.sent
+        while simulator.sent < sent + count:
+            simulator.traffic.happen(50)
+            # So that the bot isn't given more than it can take in.
+            await self.stranger.until(lambda: len(reports.dispatches) >= len(simulator.events), "what has happened")
+        await self.assert_whole()
+
     def _sent_more_than(self, count: float) -> bool:
         return self.simulator.sent > count
 
@@ -277,6 +293,7 @@ class CourseTestCase(TestCase):
         await self.stranger.until(lambda: len(heard()) >= len(sent), f"{len(sent)} events")
         self.assertEqual(_lines(heard()) - _lines(sent), Counter(), "reported though not sent, or once too often")
         self.assertEqual(_lines(sent) - _lines(heard()), Counter(), "sent, and not reported")
+        self.assertNotIn("Traceback", "\n".join(self.stranger.log), self.stranger.blame("the library met an error"))
         self.assert_beating()
         self.assertEqual(simulator.wasted, [])
         living = [simulator.connection(shard).record for shard in range(SHARDS)]

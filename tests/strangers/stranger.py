@@ -106,6 +106,10 @@ class Stranger(ProcessProtocol):
     async def leave(self, timeout: float = 15.0) -> int:
         """Ask it to leave by closing its stdin; its exit code."""
         self._process.closeStdin()
+        return await self.ends(timeout)
+
+    async def ends(self, timeout: float = 15.0) -> int:
+        """Wait for its end, which is enforced after a while; its exit code."""
         waiting = self._reactor.callLater(timeout, self._kill)
         await self.ended
         if waiting.active():

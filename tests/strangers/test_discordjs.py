@@ -33,3 +33,7 @@ class DiscordJsTests(CourseTestCase):
     async def test_traffic(self) -> None:
         """A stream of events, both shards dropped meanwhile: all arrive, once."""
         await self.run_traffic("zlib")
+
+    async def test_everything(self) -> None:
+        """Events of every kind there is."""
+        await self.run_everything("none")

@@ -48,3 +48,7 @@ class HikariTests(CourseTestCase):
         self.assertEqual(set(answers[1:-1]), {"invalid"})
         self.assertEqual([each.rule for each in simulator.breaches], ["identify-concurrency"] * (len(answers) - 2))
         await self.assert_whole(expected_breaches=frozenset({"identify-concurrency"}))
+
+    async def test_everything(self) -> None:
+        """Events of every kind there is."""
+        await self.run_everything("zlib")

@@ -40,8 +40,9 @@ class Bot(discord.AutoShardedClient):
         report("resumed", shard=shard_id)
 
     async def on_message(self, message: discord.Message) -> None:
-        assert message.guild is not None
-        report("message", shard=message.guild.shard_id, id=str(message.id), content=message.content)
+        # Direct messages are the first shard's.
+        shard = 0 if message.guild is None else message.guild.shard_id
+        report("message", shard=shard, id=str(message.id), content=message.content)
 
     async def on_socket_raw_receive(self, text: str) -> None:
         payload = json.loads(text)
