@@ -14,9 +14,10 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from rateway.errors import FatalError
+from rateway.errors import FatalError, Unavailable
 from rateway.interfaces import IFatalReporter
 from rateway.model.deadlines import GOODBYE
 from rateway.model.dispatch import Dispatch
@@ -34,9 +35,13 @@ from .outages import Outages
 from .publisher import Publisher
 from .topology import exchange_name
 from .uri import BrokerAddress
+from .window import Entry
 
 MEMORY = 16 * 1024 * 1024
 """Bytes of events that may be held in memory."""
+
+CONFIRM_WITHIN = 60.0
+"""Seconds the broker has to confirm an event, at least, before the connection is given up."""
 
 _EVENTS = 1
 _ACCESS_REFUSED, _NOT_FOUND, _DECLARED_OTHERWISE = 403, 404, 406
@@ -102,6 +107,9 @@ class ClusterBroker(Service):
             on_room,
             memory,
         )
+        self._unconfirmed: Entry | None = None
+        self._watch = LoopingCall(self._look_for_confirms)
+        self._watch.clock = reactor
         self._inbox = Inbox(reactor, cluster, handler, self._became_ready, self._settled)
         self._connector = Connector(
             reactor,
@@ -175,6 +183,7 @@ class ClusterBroker(Service):
     def startService(self) -> None:
         super().startService()
         self._connector.start()
+        self._watch.start(CONFIRM_WITHIN, now=False)
 
     def stop_inbox(self, within: float) -> Deferred[None]:
         """Take no more requests; fires when none comes any more, or after that many seconds."""
@@ -199,6 +208,8 @@ class ClusterBroker(Service):
         return Deferred.fromCoroutine(self._stop(within))
 
     async def _stop(self, within: float) -> None:
+        if self._watch.running:
+            self._watch.stop()
         await self._connector.stop(within)
         self._publisher.stop()
 
@@ -258,6 +269,13 @@ class ClusterBroker(Service):
                 reason=reason,
             )
         self._publisher.block(reason)
+
+    def _look_for_confirms(self) -> None:
+        """A connection on which an event waited for its confirm from one look to the next is none."""
+        oldest = self._publisher.oldest_in_flight
+        if oldest is not None and oldest is self._unconfirmed and self._client is not None:
+            self._client.fail(Unavailable(f"the broker confirmed nothing for {CONFIRM_WITHIN:g} s"))
+        self._unconfirmed = oldest
 
     def _connection_ended(self) -> None:
         self._client = None

@@ -8,6 +8,11 @@ from collections.abc import Callable, Mapping
 from attrs import define, field
 from twisted.logger import Logger
 
+from rateway.spool.record import SpooledEvent
+
+from .frames import EventEncoder
+from .window import Entry
+
 SAY_EVERY = 60.0
 """Seconds between log lines about dropped events."""
 
@@ -37,12 +42,19 @@ class Expiry:
         ttl = self.ttl.get(name)
         return 0 if ttl is None else received_ms + ttl
 
-    def left(self, expires: int) -> int:
-        """Milliseconds left: below 1 it has expired."""
-        return expires - int(self._now() * 1000)
+    def entry(self, encoder: EventEncoder, event: SpooledEvent, place: int) -> Entry | None:
+        """An event that has waited, as bytes with what is left of its time; ``None`` if nothing is."""
+        expires = self.expires(event.name, event.received_ms)
+        left = expires - int(self._now() * 1000) if expires else None
+        if left is not None and left < 1:
+            self._drop(event.name)
+            return None
+        frames = encoder.late(
+            event.shard_id, event.session_id, (event.seq, event.name, event.body), event.received_ms, left
+        )
+        return (frames, event.shard_id, event.session_id, event.seq, place, expires)
 
-    def drop(self, name: str) -> None:
-        """One has expired."""
+    def _drop(self, name: str) -> None:
         self.dropped[name] += 1
         self._unsaid[name] += 1
         now = self._now()

@@ -4,8 +4,8 @@ An event is in one of these places, and goes from one to the next in order:
 
 * *in line*: in memory, as the bytes that publish it, not written on this connection yet;
 * *in flight* (``window``): written, and not confirmed yet;
-* *on disk* (``backlog``): when more is in memory than may be, what memory alone holds is written down, and so is what
-  comes, until the disk's has been read again. In flight and in line are then copies of what lies at its front.
+* *on disk* (``backlog``): when memory is full, what it alone holds is written down, and so is what comes, until the
+  disk's has been read again. In flight and in line are then copies of what lies at its front.
 
 When a connection is lost, what was in flight goes back in front of the line: first deliveries stay in order. What the
 broker refuses is put aside (``refused``). When the disk takes no more, the cluster stops reading from Discord.
@@ -21,7 +21,6 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import Logger
 
 from rateway.errors import Unavailable
 from rateway.model.dispatch import Dispatch
@@ -30,6 +29,7 @@ from rateway.spool.spool import Spool, SpoolFull
 
 from .backlog import Backlog, event_of
 from .client import Client
+from .drain import Drain
 from .expiry import Expiry
 from .frames import EventEncoder, resplit
 from .line import Line
@@ -47,8 +47,6 @@ class Publisher:
 
     :ivar held_bytes: what events in memory take, as frames.
     """
-
-    _log = Logger()
 
     _clock: Any
     _exchange: str
@@ -68,12 +66,13 @@ class Publisher:
     _window: Window = field(factory=Window, init=False)
     _done: int = field(default=0, init=False)
     """Up to which index of the spool all is settled."""
-    _drained: list[Deferred[bool]] = field(factory=list, init=False)
+    _drain: Drain = field(init=False)
     _room: Room = field(init=False)
     _backlog: Backlog = field(init=False)
     _refused: Refused = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._drain = Drain(self._clock)
         self._room = Room(self._clock, self._exchange, self._on_room, self._make_room)
         self._backlog = Backlog(self._spool, self._room, self._on_kept)
         self._refused = Refused(self._clock, self._exchange, self._refused_spool, self._try_again)
@@ -89,9 +88,9 @@ class Publisher:
         return self._spool.unread + self._refused.on_disk
 
     @property
-    def waits_for_confirms(self) -> bool:
-        """Events were written, and are not settled, though the broker takes events."""
-        return self._client is not None and not self._blocked and bool(self._window)
+    def oldest_in_flight(self) -> Entry | None:
+        """What was written first and is not settled, while the broker takes events."""
+        return None if self._blocked else self._window.oldest()
 
     # Events
 
@@ -157,18 +156,11 @@ class Publisher:
         self._window.clear()
 
     def block(self, reason: str | None) -> None:
-        """The broker is short of memory or disk, or no longer is."""
+        """The broker is short of memory or disk, for this reason, or no longer is."""
         self._blocked = reason is not None
         if reason is None:
-            self._log.info("the broker takes events for {exchange} again", exchange=self._exchange)
             self._refresh()
             self.flush()
-        else:
-            self._log.warn(
-                "the broker takes no events for now ({reason}): they are held. It is short of memory or disk: see its "
-                "alarms",
-                reason=reason,
-            )
 
     def _rewrite(self, change: Callable[[Entry], Entry | None]) -> None:
         """Change what is in line; an entry that becomes ``None`` has expired."""
@@ -182,7 +174,9 @@ class Publisher:
     def _refresh(self) -> None:
         """What was in line for long may have expired, and has less time left in any case."""
         if self._line.has_expiring():
-            self._rewrite(lambda entry: self._entry(event_of(entry), entry[4]) if entry[5] else entry)
+            self._rewrite(
+                lambda entry: self._expiry.entry(self._encoder, event_of(entry), entry[4]) if entry[5] else entry
+            )
 
     def _let_go(self, shard_id: int, session_id: str, seq: int, place: int) -> None:
         """An event has expired."""
@@ -233,7 +227,7 @@ class Publisher:
     def _take_in(self, batch: Iterable[tuple[int, SpooledEvent]]) -> None:
         """Events from disk, with their places, are in line too; what has expired is let go."""
         for place, event in batch:
-            entry = self._entry(event, place)
+            entry = self._expiry.entry(self._encoder, event, place)
             if entry is None:
                 self._let_go(event.shard_id, event.session_id, event.seq, place)
                 continue
@@ -241,18 +235,6 @@ class Publisher:
             self._line.extend((entry,), size)
             self.held_bytes += size
             self._in_memory += 1
-
-    def _entry(self, event: SpooledEvent, place: int) -> Entry | None:
-        """The event as bytes with what is left of its time; ``None`` if nothing is."""
-        expires = self._expiry.expires(event.name, event.received_ms)
-        left = self._expiry.left(expires) if expires else None
-        if left is not None and left < 1:
-            self._expiry.drop(event.name)
-            return None
-        frames = self._encoder.late(
-            event.shard_id, event.session_id, (event.seq, event.name, event.body), event.received_ms, left
-        )
-        return (frames, event.shard_id, event.session_id, event.seq, place, expires)
 
     def _make_room(self) -> bool:
         """Find a place for what had none; says whether reading may go on."""
@@ -338,10 +320,8 @@ class Publisher:
             self._room.check()
         if self._spool.unread or self._line:
             self.flush()
-        if self._drained and not self._in_memory:
-            waiters, self._drained = self._drained, []
-            for waiter in waiters:
-                waiter.callback(not self._spool.unread)
+        if self._drain and not self._in_memory:
+            self._drain.done(not self._spool.unread)
 
     def _settle_expired(self) -> None:
         gone, self._expiry.gone = self._expiry.gone, {}
@@ -358,18 +338,9 @@ class Publisher:
         At once with ``False`` if more waits on disk: that is a matter of longer than a stop may last.
         """
         self.flush()
-        if self._backlog.is_first:
-            return succeed(False)
-        if not self._in_memory:
-            return succeed(True)
-        waiter: Deferred[bool] = Deferred()
-        self._drained.append(waiter)
-
-        def too_late(_: object, __: float) -> bool:
-            self._drained.remove(waiter)
-            return False
-
-        return waiter.addTimeout(timeout, self._clock, onTimeoutCancel=too_late)
+        if self._backlog.is_first or not self._in_memory:
+            return succeed(not self._backlog.is_first)
+        return self._drain.wait(timeout)
 
     def stop(self) -> None:
         """No more retries."""

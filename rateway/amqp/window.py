@@ -91,6 +91,10 @@ class Window:
         """The entries that are not settled, in order."""
         return [entry for entry in self._entries[self._head :] if entry[0] is not None]
 
+    def oldest(self) -> Entry | None:
+        """The first that is not settled."""
+        return self._entries[self._head] if self._entries else None
+
     def place(self, places: Sequence[int]) -> None:
         """Give the open entries without a place in the spool theirs, in order."""
         remaining = iter(places)

@@ -80,6 +80,11 @@ class Spool:
             raise ConfigError(f"STATE_DIR: {folder} can't be used: {error.strerror or error}") from error
 
     @classmethod
+    def nowhere(cls) -> Spool:
+        """One that takes nothing: for a cluster without a disk."""
+        return cls(Path(os.devnull), 0, SEGMENT_SIZE, deque(), 1)
+
+    @classmethod
     def _open(cls, folder: Path, limit: int, segment_size: int) -> Spool:
         found = Segment.all_in(folder)
         segments: deque[Segment] = deque()

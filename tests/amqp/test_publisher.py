@@ -236,3 +236,38 @@ class ReconnectTests(BenchTestCase):
             [each.body for each in bench.scripted.now.published], [each[2] for each in events(1, 4, 50_000)]
         )
         self.assertEqual((bench.broker.held_events, bench.broker.held_bytes), (0, 0))
+
+
+class SilenceTests(BenchTestCase):
+    """A broker that is there, and doesn't confirm."""
+
+    def test_confirm_that_never_comes(self) -> None:
+        """After a minute or two the connection is given up, and the event sent again."""
+        scripted = ScriptedBroker(confirms=False, heartbeat=0)
+        bench = self.bench(scripted)
+        bench.publish(1, 1)
+        first = scripted.now
+        for _ in range(130):
+            scripted.advance(1)
+            if scripted.now is not first:
+                break
+        self.assertIsNot(scripted.now, first)
+        scripted.confirms = True
+        scripted.now.confirm(0, multiple=True)
+        scripted.pump()
+        self.assertEqual((bench.sequences(), bench.broker.held_events), ([1, 1], 0))
+        self.assertLess(scripted.clock.seconds(), 125)
+
+    def test_confirms_that_keep_coming(self) -> None:
+        """A connection on which confirms come is kept, however late each is."""
+        scripted = ScriptedBroker(confirms=False, heartbeat=0)
+        bench = self.bench(scripted)
+        first = scripted.now
+        bench.publish(1, 1)
+        for seq in range(2, 10):
+            bench.publish(seq, 1)
+            scripted.advance(40)
+            scripted.now.confirm(seq - 1)
+            scripted.pump()
+        self.assertIs(scripted.now, first)
+        self.assertEqual(bench.broker.held_events, 1)
