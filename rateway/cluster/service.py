@@ -20,6 +20,7 @@ from rateway.config import Config
 from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model import deadlines
 from rateway.model.plan import Cluster
+from rateway.shard.distrust import Distrust
 from rateway.shard.service import ShardService, ShardSettings
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
@@ -90,6 +91,7 @@ class ClusterService(MultiService):
             compression=config.compression,
             presence=config.presence,
             gateway_url=gateway_url,
+            distrusted=Distrust(clock, f"the shards of cluster {cluster.number}").refused,
         )
         self.shards: Mapping[int, ShardService] = {
             shard: ShardService(

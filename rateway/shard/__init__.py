@@ -7,5 +7,6 @@
 ``speaker``   what is said on one connection: heartbeats on time, all else within Discord's budget
 ``outbox``    the commands of bots, each with the Deferred that answers it
 ``settings``  what all shards of a bot have in common; ``timer`` a timer that is set anew rather than twice
+``distrust``  what is told of a gateway whose certificate is refused
 ``permit``    the shard's dealings with the gate that says who may identify
 """

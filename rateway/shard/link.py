@@ -50,6 +50,7 @@ class Link:
     _compression: str
     _owner: LinkOwner
     _endpoint: Callable[[str], IStreamClientEndpoint]
+    _distrusted: Callable[[str], None]
     connection: GatewayConnection | None = field(default=None, init=False)
     _inflater: Inflater | None = field(default=None, init=False)
     _dialling: Deferred[Any] | None = field(default=None, init=False)
@@ -107,7 +108,7 @@ class Link:
         self._ending.add(connection)
         if connection is self.connection:
             self.connection = self._inflater = None
-            self._owner.link_lost(code, explain(cause) or _phrase(detail))
+            self._owner.link_lost(code, self._explained(cause) or _phrase(detail))
 
     def connection_gone(self, connection: GatewayConnection) -> None:
         """A socket is closed."""
@@ -127,7 +128,14 @@ class Link:
     def _not_connected(self, dialling: Deferred[Any], failure: Failure) -> None:
         if dialling is self._dialling:
             self._dialling = None
-            self._owner.link_lost(None, explain(failure) or _phrase(failure.getErrorMessage()))
+            self._owner.link_lost(None, self._explained(failure) or _phrase(failure.getErrorMessage()))
+
+    def _explained(self, failure: Failure) -> str | None:
+        """A sentence, if it was TLS."""
+        why = explain(failure)
+        if why is not None:
+            self._distrusted(why)
+        return why
 
 
 def endpoint_for(reactor: Any, url: str) -> IStreamClientEndpoint:

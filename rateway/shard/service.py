@@ -78,7 +78,9 @@ class ShardService(Service):
         self._timer = Timer(self._clock, self._timer_fired)
         self._speaker: Speaker | None = None
         self._outbox: Outbox | None = None
-        self._link = Link(reactor, settings.compression, self, connect or partial(endpoint_for, reactor))
+        self._link = Link(
+            reactor, settings.compression, self, connect or partial(endpoint_for, reactor), settings.distrusted
+        )
         self._permit = Permit(gate, shard_id, self._permit_granted, self._permit_refused)
         self._lifecycle = self._new_lifecycle()
 

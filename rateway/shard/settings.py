@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen
 
 
@@ -10,6 +12,7 @@ class ShardSettings:
     """What all shards of a bot have in common.
 
     :ivar gateway_url: of GET /gateway/bot.
+    :ivar distrusted: told why, where TLS to Discord fails.
     :ivar presence: JSON text for IDENTIFY, or None.
     """
 
@@ -19,3 +22,4 @@ class ShardSettings:
     compression: str
     presence: str | None
     gateway_url: str
+    distrusted: Callable[[str], None] = lambda why: None

@@ -115,6 +115,8 @@ class DiscordTests(TlsTestCase):
             await program.until_said(CERTIFICATE + words)
             self.assertTrue(self.lines(program, "shard 0", words), program.text)
             await self.until(lambda: proxy.connections >= 3, "more tries")  # noqa: B023
+            (warning,) = self.lines(program, " warn ", "the shards of cluster 1 can't connect to Discord")
+            self.assertIn(words, warning)
             self.assertIsNone(program.exit_code)
             self.assertEqual(await program.stop(), 0)
             self.assertEqual((bytes(proxy.passed), simulator.connections), (b"", []))

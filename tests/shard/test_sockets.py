@@ -45,7 +45,8 @@ class SocketTests(TestCase):
     def shard(self, simulator: Simulator, compression: str = "zlib-stream", **more: Any) -> ShardService:
         """A shard that is started, and stopped after the test."""
         self.sink, self.fatal = Sink(), Reporter()
-        settings = ShardSettings(simulator.options.token, 1 << 9 | 1, 1, compression, None, simulator.gateway_url)
+        known = (simulator.options.token, 1 << 9 | 1, 1, compression, None, simulator.gateway_url)
+        settings = ShardSettings(*known, distrusted=more.pop("distrusted", lambda why: None))
         more = {"random": lambda: 0.02, **more}
         shard = ShardService(self.reactor, 0, settings, self.sink, Gate(), self.fatal, **more)
         shard.startService()
@@ -203,14 +204,16 @@ class SocketTests(TestCase):
         await shard.stop()
         simulator = await self.begin(server(certificates.wrong_name), host="localhost", resume_host="localhost")
         lost: list[str] = []
-        shard = self.shard(simulator, connect=trusting, random=lambda: 0.9)
-        told = shard.link_lost
+        told: list[str] = []
+        shard = self.shard(simulator, connect=trusting, random=lambda: 0.9, distrusted=told.append)
+        went_on = shard.link_lost
 
         def link_lost(code: int | None, detail: str) -> None:
             lost.append(detail)
-            told(code, detail)
+            went_on(code, detail)
 
         shard.link_lost = link_lost  # type: ignore[method-assign]
         await simulator.until(lambda: lost, what="the refusal")
         self.assertIn("elsewhere.example", lost[0])
+        self.assertEqual(told, lost)
         self.assertEqual(shard.state, "waiting")
