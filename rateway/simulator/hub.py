@@ -138,13 +138,15 @@ class Hub:
         self._log.info("session of shard {shard} wasted: {how}", shard=session.shard, how=how)
         self.sessions.end(session)
 
-    def start_session(self, asked: Asked) -> GatewaySession:
-        """A new session; those of the same place that could have been resumed are wasted by it."""
+    def end_replaced(self, asked: Asked) -> None:
+        """Those sessions of a place that could have been resumed are wasted by a new one."""
         for old in self.sessions.at(asked.shard, asked.total, self.world_time()):
             if old.connection is None:
                 if self.resumption.is_wasted(old, asked, self.journal.resumes):
                     self.breach("wasted-session", asked.shard, f"identified anew, though {old.seq} could be resumed")
                 self.waste(old, "identified anew")
+
+    def start_session(self, asked: Asked) -> GatewaySession:
         return self.sessions.start(self.world.token(), asked)
 
     # --- events

@@ -11,16 +11,16 @@ from rateway.model.snowflake import shard_of
 from ..hub import encode
 from ..records import Command
 from ..world.guild import Guild
-from ..world.payloads import Json, voice_state
-from ..world.world import BOT_ID
-from .rules import CHUNK_SIZE, presence_trouble
+from ..world.payloads import Json
+from . import botstate, memberlist
+from .memberlist import PREFIX_LIMIT
+from .rules import presence_trouble
 from .sessions import GatewaySession
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 _NONCE_LIMIT = 32
-_PREFIX_LIMIT = 100
 
 
 class _BadShape(Exception):
@@ -44,50 +44,26 @@ def _presence(connection: Connection, session: GatewaySession, d: Json) -> None:
     trouble = presence_trouble(d)
     if trouble:
         raise _BadShape(trouble)
-    if not connection.presences.count(connection.hub.now()):
-        limits = connection.presences
-        connection.hub.breach(
-            "presence-limit", session.shard, f"more than {limits.limit} presences in {limits.window:g} s"
-        )
+    limits = connection.presences
+    if limits.count(connection.hub.now()):
+        botstate.change_presence(connection.hub, session, d)
+    else:
+        detail = f"more than {limits.limit} presences in {limits.window:g} s"
+        connection.hub.breach("presence-limit", session.shard, detail)
 
 
 def _voice(connection: Connection, session: GatewaySession, d: Json) -> None:
-    guild_id, channel_id = _id(d.get("guild_id")), d.get("channel_id")
-    if not isinstance(d.get("self_mute"), bool) or not isinstance(d.get("self_deaf"), bool):
+    guild_id, mute, deaf = _id(d.get("guild_id")), d.get("self_mute"), d.get("self_deaf")
+    if not isinstance(mute, bool) or not isinstance(deaf, bool):
         raise _BadShape("self_mute or self_deaf is no boolean")
+    channel = None if d.get("channel_id") is None else _id(d["channel_id"])
     guild = _own_guild(connection, session, guild_id)
-    if guild is None:
-        return
-    hub = connection.hub
-    if channel_id is None:
-        channel = None
-        guild.voice_states.pop(BOT_ID, None)
-    else:
-        channel = _id(channel_id)
-        if guild.channels.get(channel, {}).get("type") not in (2, 13):
-            return
-    state = voice_state(str(BOT_ID), channel, hub.world.token(), self_mute=d["self_mute"], self_deaf=d["self_deaf"])
-    if channel is not None:
-        guild.voice_states[BOT_ID] = state
-    hub.emit(guild.id, "VOICE_STATE_UPDATE", {"guild_id": str(guild.id), **state, "member": guild.members[BOT_ID]})
-    if channel is not None:
-        server = {
-            "token": hub.world.token()[:16],
-            "guild_id": str(guild.id),
-            "endpoint": "sim-voice-1.example.invalid:2087",
-        }
-        hub.deliver(session, "VOICE_SERVER_UPDATE", encode(server))
+    if guild is not None:
+        botstate.change_voice(connection.hub, session, guild, channel, mute, deaf)
 
 
 def _members(connection: Connection, session: GatewaySession, d: Json) -> None:
-    guild_id = _id(d.get("guild_id"))
-    nonce = d.get("nonce")
-    if nonce is not None and not isinstance(nonce, str):
-        raise _BadShape("nonce is no text")
-    if nonce is not None and len(nonce.encode()) > _NONCE_LIMIT:
-        detail = f"a nonce of {len(nonce.encode())} bytes, the limit is {_NONCE_LIMIT}"
-        connection.hub.breach("nonce-size", session.shard, detail)
-        nonce = None
+    guild_id, nonce = _id(d.get("guild_id")), _nonce(connection, session, d)
     query, wanted = d.get("query"), d.get("user_ids")
     if query is None and wanted is None:
         raise _BadShape("neither query nor user_ids")
@@ -96,19 +72,27 @@ def _members(connection: Connection, session: GatewaySession, d: Json) -> None:
     guild = _own_guild(connection, session, guild_id)
     if guild is None:
         return
-    missing: list[object] = []
-    if wanted is not None:
-        found, missing = _by_ids(guild, wanted)
-    elif query == "" and d["limit"] == 0:
-        if not _whole_list_allowed(connection, session, guild, nonce):
-            return
-        found = list(guild.members.values())
-    else:
-        prefix = query.lower() if isinstance(query, str) else ""
-        limit = min(d["limit"] or _PREFIX_LIMIT, _PREFIX_LIMIT)
-        found = [m for m in guild.members.values() if m["user"]["username"].lower().startswith(prefix)][:limit]
     presences = bool(d.get("presences")) and bool(session.asked.intents & Intent.GUILD_PRESENCES)
-    _send_chunks(connection, session, guild, found, missing, nonce, presences)
+    request = memberlist.Request(connection.hub, session, guild, nonce, presences)
+    if wanted is not None:
+        memberlist.send_some(request, *_by_ids(guild, wanted))
+    elif query == "" and d["limit"] == 0:
+        if _whole_list_allowed(connection, session, guild, nonce):
+            memberlist.send_all(request)
+    else:
+        memberlist.search(request, str(query), min(d["limit"] or PREFIX_LIMIT, PREFIX_LIMIT))
+
+
+def _nonce(connection: Connection, session: GatewaySession, d: Json) -> str | None:
+    """The nonce of the answer: one that is too long is passed over."""
+    nonce = d.get("nonce")
+    if nonce is not None and not isinstance(nonce, str):
+        raise _BadShape("nonce is no text")
+    if nonce is not None and len(nonce.encode()) > _NONCE_LIMIT:
+        detail = f"a nonce of {len(nonce.encode())} bytes, the limit is {_NONCE_LIMIT}"
+        connection.hub.breach("nonce-size", session.shard, detail)
+        return None
+    return nonce
 
 
 def _whole_list_allowed(connection: Connection, session: GatewaySession, guild: Guild, nonce: str | None) -> bool:
@@ -128,48 +112,20 @@ def _whole_list_allowed(connection: Connection, session: GatewaySession, guild: 
     return True
 
 
-def _by_ids(guild: Guild, wanted: object) -> tuple[list[Json], list[object]]:
-    """The members with these ids, and the ids of nobody."""
+def _by_ids(guild: Guild, wanted: object) -> tuple[list[int], list[object]]:
+    """The ids of members, and those of nobody, as they were asked for."""
     ids = wanted if isinstance(wanted, list) else [wanted]
-    if len(ids) > _PREFIX_LIMIT:
+    if len(ids) > PREFIX_LIMIT:
         raise _BadShape("more than 100 user_ids")
-    found: list[Json] = []
+    found: list[int] = []
     missing: list[object] = []
     for id in ids:
-        member = guild.members.get(int(id)) if isinstance(id, int) or (isinstance(id, str) and id.isdigit()) else None
-        if member is None:
-            missing.append(id)
+        number = int(id) if isinstance(id, int) or (isinstance(id, str) and id.isascii() and id.isdigit()) else None
+        if number is not None and number in guild.members:
+            found.append(number)
         else:
-            found.append(member)
+            missing.append(id)
     return found, missing
-
-
-def _send_chunks(
-    connection: Connection,
-    session: GatewaySession,
-    guild: Guild,
-    found: list[Json],
-    missing: list[object],
-    nonce: str | None,
-    presences: bool,
-) -> None:
-    count = max(1, -(-len(found) // CHUNK_SIZE))
-    for index in range(count):
-        members = found[index * CHUNK_SIZE : (index + 1) * CHUNK_SIZE]
-        chunk: Json = {
-            "guild_id": str(guild.id),
-            "chunk_index": index,
-            "chunk_count": count,
-            "members": [{key: value for key, value in member.items() if key != "banner"} for member in members],
-        }
-        if nonce is not None:
-            chunk["nonce"] = nonce
-        if presences:
-            ids = {int(member["user"]["id"]) for member in members}
-            chunk["presences"] = [presence for id, presence in guild.presences.items() if id in ids]
-        if missing and index == count - 1:
-            chunk["not_found"] = missing
-        connection.hub.deliver(session, "GUILD_MEMBERS_CHUNK", encode(chunk))
 
 
 def _sounds(connection: Connection, session: GatewaySession, d: Json) -> None:
@@ -189,7 +145,10 @@ def _channel_info(connection: Connection, session: GatewaySession, d: Json) -> N
         raise _BadShape("fields is no list of known fields")
     guild = _own_guild(connection, session, guild_id)
     if guild is not None:
-        channels = [{"id": str(id), **dict.fromkeys(map(str, fields))} for id in guild.voice_channels()]
+        channels = [
+            {"id": str(id), **{field: guild.channel_info.get(id, {}).get(field) for field in map(str, fields)}}
+            for id in (*guild.voice_channels(), *guild.stage_channels())
+        ]
         answer = {"guild_id": str(guild_id), "channels": channels}
         connection.hub.deliver(session, "CHANNEL_INFO", encode(answer))
 

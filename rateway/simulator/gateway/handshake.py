@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from ..hub import PAUSE, encode
 from ..records import Identify, Resume
 from ..world.payloads import current_user
+from . import botstate
 from .resumption import transport_of
 from .rules import Asked, Refusal, check_identify, read_identify
 from .sessions import GatewaySession, Kept, envelope
@@ -120,7 +121,10 @@ def _record(connection: Connection, asked: Asked, d: dict[str, object], answer: 
 
 def _start(connection: Connection, asked: Asked) -> None:
     hub = connection.hub
+    hub.end_replaced(asked)
+    botstate.hang_up(hub, asked.shard, asked.total)
     session = hub.start_session(asked)
+    botstate.begin(hub, session)
     session.connection = connection
     connection.session = session
     connection.identified = True

@@ -70,6 +70,7 @@ class Guild:
     :ivar archived: threads that GUILD_CREATE doesn't show.
     :ivar thread_members: who is in each thread; ``subscribers`` who wants to know of each event, ``bans`` whom nobody
         wants to see again.
+    :ivar voice_session: the gateway session that brought the bot into voice.
     :ivar channel_info: ``status`` and ``voice_start_time`` of voice channels that have them (op 43).
     :ivar histories: the recent messages of channels and threads.
     """
@@ -91,6 +92,7 @@ class Guild:
     thread_members: dict[int, set[int]] = Factory(dict)
     archived: dict[int, Json] = Factory(dict)
     voice_states: dict[int, Json] = Factory(dict)
+    voice_session: str | None = None
     channel_info: dict[int, Json] = Factory(dict)
     stage_instances: dict[int, Json] = Factory(dict)
     scheduled_events: dict[int, Json] = Factory(dict)

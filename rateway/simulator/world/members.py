@@ -187,12 +187,17 @@ class Members(MutableMapping[int, Json]):
                 yield id
         yield from tuple(self._joined.ids)
 
-    def first(self, start: int, stop: int) -> list[int]:
-        """Those with these numbers who are still there, for a walk in steps; the bot comes with number 0."""
-        ids = [self._bot_id] if start == 0 and self._bot_id in self._changed else []
-        return ids + [
-            id for id in map(self.crowd.user, range(start, min(stop, self.crowd.size))) if id not in self._gone
-        ]
+    def places(self, joined: list[int]) -> int:
+        """How many places a walk has: the bot's, those of first members (some left), and those of who joined."""
+        return 1 + self.crowd.size + len(joined)
+
+    def at_places(self, start: int, stop: int, joined: list[int]) -> list[int]:
+        """Who is at these places of a walk; ``joined`` as it was when the walk began."""
+        first = 1 + self.crowd.size
+        ids = [self._bot_id] if start == 0 < stop else []
+        ids += map(self.crowd.user, range(max(start, 1) - 1, min(stop, first) - 1))
+        ids += joined[max(0, start - first) : max(0, stop - first)]
+        return [id for id in ids if id in self]
 
     def joined(self) -> list[int]:
         """Those who were not there at first."""

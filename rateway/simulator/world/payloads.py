@@ -144,9 +144,12 @@ def custom_status(now: float) -> Json:
     return {"id": "custom", "name": "Custom Status", "type": 4, "state": "back soon", "created_at": int(now * 1000)}
 
 
-def presence(user_id: str, status: str, activities: list[Json] | None = None, *, phone: bool = False) -> Json:
-    """A presence; of the user only the id is told."""
-    client_status = {} if status == "offline" else {"mobile" if phone else "desktop": status}
+def presence(user_id: str, status: str, activities: list[Json] | None = None, *, device: str = "desktop") -> Json:
+    """A presence; of the user only the id is told.
+
+    :param device: ``desktop``, ``mobile``, or ``web`` (where bots are).
+    """
+    client_status = {} if status == "offline" else {device: status}
     return {"user": {"id": user_id}, "status": status, "activities": activities or [], "client_status": client_status}
 
 

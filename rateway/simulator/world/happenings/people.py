@@ -31,7 +31,8 @@ def change_presence(world: World, guild: Guild, random: Random, now: float) -> I
     else:
         chosen = random.random()
         doing = [payloads.activity(now)] if chosen < 0.3 else [payloads.custom_status(now)] if chosen < 0.4 else []
-        presence = guild.presences[user] = payloads.presence(str(user), status, doing, phone=random.random() < 0.3)
+        device = random.choice(("desktop", "desktop", "mobile"))
+        presence = guild.presences[user] = payloads.presence(str(user), status, doing, device=device)
     yield "PRESENCE_UPDATE", {**presence, **of(guild)}
 
 
