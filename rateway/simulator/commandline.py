@@ -128,6 +128,14 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("identify-window", "how long an IDENTIFY keeps its key", "SECONDS", 5.0, seconds),
             Option("session-total", "IDENTIFYs allowed a day", "N", _DEFAULTS.session_total, whole),
             Option("session-remaining", "how many of them are left (else all)", "N", None, whole),
+            Option("global-limit", "REST requests a second, over all routes; 0: any", "N", _DEFAULTS.global_limit, whole),
+            Option(
+                "invalid-limit",
+                "answers with 401, 403 and 429 within 10 minutes that get an address banned; 0: never",
+                "N",
+                _DEFAULTS.invalid_limit,
+                whole,
+            ),
         ),
     ),
     (
@@ -286,6 +294,8 @@ class Options(usage.Options):
             allowed_intents=parse_intents(self["intents"]) if self["intents"] else _DEFAULTS.allowed_intents,
             session_total=total,
             session_remaining=total if remaining is None else remaining,
+            global_limit=self["global-limit"],
+            invalid_limit=self["invalid-limit"],
             heartbeat_interval=self["heartbeat-interval"],
             identify_window=self["identify-window"],
             replay_limit=self["replay-limit"],

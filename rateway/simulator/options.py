@@ -46,9 +46,9 @@ class SimulatorOptions:
     :ivar host: the name in the addresses handed out; empty: the address listened on.
     :ivar resume_host: where sessions are resumed: another address of this machine, listened on too, or a name;
         empty: the same host.
-    :ivar global_limit: REST requests a second, over all routes.
+    :ivar global_limit: REST requests a second, over all routes; 0 allows any number.
     :ivar invalid_limit: answers with 401, 403 or 429 within ``invalid_window`` that get an address banned from REST
-        for ``ban_time``.
+        for ``ban_time``; 0 bans nobody.
     :ivar record_events: keep every event sent, for assertions (``Simulator.events``).
     :ivar journal_limit: how many records of each kind are kept; 0 keeps all.
     """

@@ -81,11 +81,11 @@ The world
     ``traffic.happen(count)``. For benchmarks ``load.start(rate, sessions=1)``, ``load.stop()``: packed events over all
     sessions, once so many are there; ``load.reached`` events/s, ``load.sent``, ``load.left_out``.
 
-REST (``rest``)
-    ``rest.script(path, [(status, headers, body), ...], method="*")``, ``rest.route(Route(...))``,
-    ``rest.requests(path=None, method=None)`` -> RestRequest(method, path, query, at, headers, body, status,
-    answered_at), ``rest.in_flight_max["GET /path"]``; answers for scripts: ``json_answer``, ``rate_limited``,
-    ``banned`` of module ``rest``. Paths are those below ``/api/v10``.
+REST (``rest``; paths are those below ``/api/v10``)
+    ``rest.script(path, [(status, headers, body), ...], method="*")``, ``rest.stage(path, PRESET, times=1, ...)``,
+    ``rest.clear_scripts()``, ``rest.route(Route(...))``, ``rest.limit(method, template, limit, per=1.0)``,
+    ``rest.requests(path=None, method=None)`` -> RestRequest (see ``records``), ``rest.in_flight_max["GET /path"]``;
+    answers for scripts: ``json_answer``, ``rate_limited``, ``banned``, ``preset(PRESET, ...)`` of ``rest.server``.
 """
 
 from __future__ import annotations

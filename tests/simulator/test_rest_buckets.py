@@ -170,6 +170,12 @@ class WindowTests(SynchronousTestCase):
         self.assertEqual((invalid.banned_for("a", 70.6), invalid.count("a", 12.0)), (0.0, 1))
         self.assertFalse(invalid.note("a", 71.0))
 
+    def test_no_limit(self) -> None:
+        """0 is no limit."""
+        window, invalid = Window(0, 1.0), InvalidRequests(0, 10.0, 60.0)
+        self.assertEqual({window.take(0.0) for _ in range(200)}, {0.0})
+        self.assertFalse(any(invalid.note("a", 0.0) for _ in range(200)))
+
     def test_discords_threshold(self) -> None:
         """9,999 in ten minutes are borne, the next one isn't."""
         invalid = InvalidRequests(10_000, 600.0, 3600.0)

@@ -13,7 +13,7 @@ from attrs import Factory, define
 
 @define
 class Window:
-    """At most ``limit`` grants in any ``period`` seconds; refusals cost nothing."""
+    """At most ``limit`` grants in any ``period`` seconds; refusals cost nothing. 0 is no limit."""
 
     limit: int
     period: float
@@ -24,7 +24,7 @@ class Window:
         times = self._times
         while times and times[0] <= now - self.period:
             times.popleft()
-        return 0.0 if len(times) < self.limit else max(0.001, times[0] + self.period - now)
+        return 0.0 if len(times) < self.limit or not self.limit else max(0.001, times[0] + self.period - now)
 
     def take(self, now: float) -> float:
         """Grant one if there may be one; else the seconds to wait."""
@@ -54,7 +54,7 @@ class Windows:
 class InvalidRequests:
     """Answers with 401, 403 and 429 by address; too many of them get the address banned.
 
-    :ivar limit: so many within ``period`` seconds bring the ban (10,000 in 10 minutes at Discord).
+    :ivar limit: so many within ``period`` seconds bring the ban (10,000 in 10 minutes at Discord); 0 is no limit.
     :ivar ban: seconds it lasts.
     """
 
@@ -66,6 +66,8 @@ class InvalidRequests:
 
     def note(self, address: str, now: float) -> bool:
         """One more; True when it is the one that brings the ban."""
+        if not self.limit:
+            return False
         times = self._times.setdefault(address, deque())
         while times and times[0] <= now - self.period:
             times.popleft()

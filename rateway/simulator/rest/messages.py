@@ -165,10 +165,17 @@ def post(hub: Hub, place: Place, draft: Draft, webhook: Json | None = None, **fi
         reply_to=reply_to,
         poll=draft.poll,
         flags=draft.flags,
-        **draft.fields,
+        **_identified(hub, draft.fields),
         **nonce,
         **fields,
     )
+
+
+def _identified(hub: Hub, fields: Json) -> Json:
+    """The fields, with ids of the world's for files: those of the request only number them."""
+    now = hub.world_time()
+    files = [{**file, "id": str(hub.world.ids.live(now))} for file in fields.get("attachments", ())]
+    return {**fields, "attachments": files} if files else fields
 
 
 def changes(message: Json, draft: Draft) -> Json:
@@ -187,4 +194,4 @@ def changes(message: Json, draft: Draft) -> Json:
 
 def change(hub: Hub, place: Place, message: Json, draft: Draft) -> Json:
     """Apply what a draft names; the whole message is returned."""
-    return hub.deeds.edit_message(place.id, int(message["id"]), **changes(message, draft))
+    return hub.deeds.edit_message(place.id, int(message["id"]), **_identified(hub, changes(message, draft)))
