@@ -128,7 +128,9 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("identify-window", "how long an IDENTIFY keeps its key", "SECONDS", 5.0, seconds),
             Option("session-total", "IDENTIFYs allowed a day", "N", _DEFAULTS.session_total, whole),
             Option("session-remaining", "how many of them are left (else all)", "N", None, whole),
-            Option("global-limit", "REST requests a second, over all routes; 0: any", "N", _DEFAULTS.global_limit, whole),
+            Option(
+                "global-limit", "REST requests a second, over all routes; 0: any", "N", _DEFAULTS.global_limit, whole
+            ),
             Option(
                 "invalid-limit",
                 "answers with 401, 403 and 429 within 10 minutes that get an address banned; 0: never",
