@@ -10,6 +10,7 @@ process; a few of them read and check all that comes. Which share of a core each
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import subprocess
@@ -78,7 +79,8 @@ class Simulator:
         command = [sys.executable, "-m", "twisted", "--log-format=text", "rateway-simulator"]
         command += [f"--{name}={value:g}" for name, value in options.items()]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
     @property
     def pid(self) -> int:

@@ -57,6 +57,17 @@ class RateTests(LoadCase):
         self.assertTrue(max(counts) - min(counts) <= 8, counts)
         self.assertEqual((self.load.left_out, self.warnings()), (0, []))
 
+    def test_fair(self) -> None:
+        """At any rate and with any number of sessions, all get as many, but for the last few."""
+        for rate in (90, 130, 499, 1010, 2222):
+            self.start(guilds=7, members=3)
+            clients = self.fleet(7)
+            self.load.start(rate)
+            self.run_for(5)
+            self.assertTrue(abs(self.load.sent - 5 * rate) <= rate * TICK + 1)
+            counts = [len(self.of_load(client)) for client in clients]
+            self.assertTrue(max(counts) - min(counts) <= 4, (rate, counts))
+
     def test_slow(self) -> None:
         """A rate of less than one event a tick holds too."""
         self.start()
@@ -244,9 +255,9 @@ class ContentTests(LoadCase):
         self.assertIn(str(joined.id), heard)
 
     def test_empty(self) -> None:
-        """A shard without guilds gets nothing, and the others get all; a world without any says that it can't."""
+        """Shards without guilds get nothing, and the others get all; a world without any says that it can't."""
         self.start(guilds=1)
-        clients = self.fleet(2)
+        clients = self.fleet(6)
         self.load.start(100)
         self.run_for(3)
         self.assertEqual([bool(self.of_load(client)) for client in clients].count(True), 1)

@@ -131,22 +131,35 @@ class Load:
         return True
 
     def _send(self, sessions: list[GatewaySession], count: int) -> None:
-        """The next ``count`` events, to the sessions whose turn it is."""
+        """The next ``count`` events, spread evenly.
+
+        With few for each, the sessions take turns; with many, all get their share, and take turns in getting one more.
+        """
         hub, now = self._hub, self._hub.world_time()
-        takers = [session for session in sessions if not _is_stuck(session)]
-        share = max(_BUNDLE, ceil(count / max(1, len(takers))))
+        takers = self._takers(sessions, now)
+        if not takers:
+            return
+        share, more = divmod(count, len(takers))
+        if share < _BUNDLE:
+            served, share, more = ceil(count / _BUNDLE), _BUNDLE, 0
+            turns = served
+        else:
+            served, turns = len(takers), more
         left = count
-        for _ in range(len(takers)):
-            if left <= 0:
-                break
-            self._turn += 1
-            session = takers[self._turn % len(takers)]
-            events = self._stock(session, len(sessions)).draw(min(share, left), now)
+        for place in range(served):
+            session, stock = takers[(self._turn + place) % len(takers)]
+            events = stock.draw(min(share + (place < more), left), now)
             if events:
                 hub.deliver_packed(session, events)
                 left -= len(events)
+        self._turn += turns
         self._due -= count - left
         self.sent += count - left
+
+    def _takers(self, sessions: list[GatewaySession], now: float) -> list[tuple[GatewaySession, Stock]]:
+        """The sessions that can take events, and that there are any for."""
+        able = [(session, self._stock(session, len(sessions))) for session in sessions if not _is_stuck(session)]
+        return [(session, stock) for session, stock in able if not stock.is_empty(now)]
 
     def _stock(self, session: GatewaySession, sessions: int) -> Stock:
         """What the session is sent, one of so many."""

@@ -54,6 +54,11 @@ class Stock:
     _drawn: int = field(default=0, init=False)
     _filled_at: float = field(default=-inf, init=False)
 
+    def is_empty(self, now: float) -> bool:
+        """Whether there is nothing for the session, as far as is known."""
+        self._fill(now)
+        return not self._entries
+
     def draw(self, count: int, now: float) -> list[Packed]:
         """The next events: fewer, or none, where there is little to tell.
 
