@@ -209,7 +209,9 @@ def _context(ca_file: Path | None, stamp: object) -> SSL.Context:
         raise ConfigError(str(error)) from None
     context = CertificateOptions(trustRoot=trustRootFromCertificates(authorities)).getContext()
     # The operator's file is trusted as it stands: the authority in it need not be a root.
-    context.get_cert_store().set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    store = context.get_cert_store()
+    assert store is not None, "CertificateOptions was given a trust root"
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     return context
 
 
