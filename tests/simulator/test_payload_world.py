@@ -76,6 +76,8 @@ class Seen:
 class WorldTests(BenchCase):
     """A run with everything."""
 
+    maxDiff = None
+
     def test_everything(self) -> None:
         """Each payload fits; each event of the schema occurs; each key of each sample is sent."""
         self.start(guilds=6, members=30, seed=4, identify_window=0.0, replay_limit=10, send_limit=10_000)

@@ -151,7 +151,9 @@ class AddedThreadMember(ThreadMember, kw_only=True):
     presence: Presence | None
 
 
-class Thread(Object, kw_only=True):
+class ThreadFields(Object, kw_only=True):
+    """All but the bot's membership."""
+
     id: Snowflake
     type: Literal[10, 11, 12]
     name: str
@@ -166,9 +168,29 @@ class Thread(Object, kw_only=True):
     flags: Count
     thread_metadata: ThreadMetadata
     applied_tags: Maybe[list[Snowflake]] = UNSET
-    member: Maybe[OwnThreadMember] = UNSET
     last_pin_timestamp: Maybe[Time | None] = UNSET
+
+
+class NestedThread(ThreadFields, kw_only=True):
+    """As GUILD_CREATE nests it: whose membership it is goes without saying."""
+
+    member: Maybe[OwnThreadMember] = UNSET
+
+
+class Thread(ThreadFields, kw_only=True):
+    member: Maybe[ThreadMember] = UNSET
     newly_created: Maybe[bool] = UNSET
+
+
+class ShownThreadMember(OwnThreadMember, kw_only=True):
+    id: Maybe[Snowflake] = UNSET
+    user_id: Maybe[Snowflake] = UNSET
+
+
+class RestThread(ThreadFields, kw_only=True):
+    """As REST shows it: the docs leave open whether the membership names its thread and user."""
+
+    member: Maybe[ShownThreadMember] = UNSET
 
 
 class DeletedThread(Object, kw_only=True):

@@ -161,10 +161,13 @@ class Account(Object, kw_only=True):
 
 
 class IntegrationApplication(Object, kw_only=True):
+    """``summary`` is deprecated, and empty."""
+
     id: Snowflake
     name: str
     icon: Hash | None
     description: str
+    summary: Maybe[Literal[""]] = UNSET
     bot: Maybe[User] = UNSET
 
 

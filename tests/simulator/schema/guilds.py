@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET
 
-from .channels import Channel, Thread
+from .channels import Channel, NestedThread
 from .furnishings import Emoji, Role, ScheduledEvent, Sound, StageInstance, Sticker
 from .people import Member, NestedVoiceState, Presence
 from .scalars import Bitset, Count, Hash, Maybe, Object, Snowflake, Time
@@ -69,7 +69,7 @@ class GuildCreate(Guild, kw_only=True):
     large: bool
     member_count: Count
     channels: list[Channel]
-    threads: list[Thread]
+    threads: list[NestedThread]
     members: list[Member]
     presences: list[Presence]
     voice_states: list[NestedVoiceState]

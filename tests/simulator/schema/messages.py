@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import UNSET
 
 from .furnishings import PartialEmoji
-from .people import Member, MentionedUser, MessageMember, User, WebhookUser
+from .people import Author, Member, MentionedUser, MessageMember, User, WebhookUser
 from .scalars import Count, Maybe, Object, Seconds, Snowflake, Time
 
 Component: TypeAlias = dict[str, Any]
@@ -113,7 +113,7 @@ class MessageFields(Object, kw_only=True):
     webhook_id: Maybe[Snowflake] = UNSET
     application_id: Maybe[Snowflake] = UNSET
     message_reference: Maybe[Reference] = UNSET
-    referenced_message: Maybe[RestMessage | None] = UNSET
+    referenced_message: Maybe[AnyMessage | None] = UNSET
     interaction_metadata: Maybe[InteractionMetadata] = UNSET
     reactions: Maybe[list[Reaction]] = UNSET
     poll: Maybe[Poll] = UNSET
@@ -135,6 +135,17 @@ class Message(MessageFields, kw_only=True):
     components: list[Component]
     pinned: bool
     flags: Count
+
+
+class AnyMessage(Message, kw_only=True):
+    """Of a user, or of a webhook."""
+
+    author: Author
+    mentions: list[MentionedUser]
+
+    def __post_init__(self) -> None:
+        if self.author.is_webhook and self.webhook_id is UNSET:
+            raise ValueError("a webhook's message without the webhook")
 
 
 class RestMessage(Message, kw_only=True):

@@ -35,6 +35,26 @@ class WebhookUser(Object, kw_only=True):
     bot: Literal[True]
 
 
+class Author(Object, kw_only=True):
+    """A user, or a webhook: the one or the other, not something between."""
+
+    id: Snowflake
+    username: str
+    discriminator: str
+    avatar: Hash | None
+    bot: Maybe[bool] = UNSET
+    global_name: Maybe[str | None] = UNSET
+    public_flags: Maybe[Count] = UNSET
+
+    @property
+    def is_webhook(self) -> bool:
+        return self.discriminator == "0000"
+
+    def __post_init__(self) -> None:
+        if {self.global_name is UNSET, self.public_flags is UNSET} != {self.is_webhook}:
+            raise ValueError("neither a user nor a webhook")
+
+
 class CurrentUser(Object, kw_only=True):
     id: Snowflake
     username: str

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta
 
-from .channels import Channel, DirectChannel, Thread, ThreadMember
+from .channels import Channel, DirectChannel, RestThread, ThreadMember
 from .events import CHANNELS
 from .furnishings import Role
 from .guilds import CountedGuild, OwnGuild
-from .messages import RestMessage, RestWebhookMessage
+from .messages import AnyMessage, RestMessage, RestWebhookMessage
 from .people import CurrentUser, Member, User
 from .scalars import Bitset, Count, Hash, Maybe, Object, Snowflake
 
@@ -52,7 +52,7 @@ class Application(Object, kw_only=True):
 
 
 class ActiveThreads(Object, kw_only=True):
-    threads: list[Thread]
+    threads: list[RestThread]
     members: list[ThreadMember]
 
 
@@ -85,6 +85,26 @@ class Command(Object, kw_only=True):
     contexts: Maybe[list[int] | None] = UNSET
     integration_types: Maybe[list[int]] = UNSET
     handler: Maybe[int] = UNSET
+
+
+class InteractionShown(Object, kw_only=True):
+    """Of a callback that asked for what came of it."""
+
+    id: Snowflake
+    type: Literal[1, 2, 3, 4, 5]
+    response_message_loading: bool
+    response_message_id: Maybe[Snowflake] = UNSET
+    response_message_ephemeral: Maybe[bool] = UNSET
+
+
+class CallbackResource(Object, kw_only=True):
+    type: int
+    message: RestMessage
+
+
+class Callback(Object, kw_only=True):
+    interaction: InteractionShown
+    resource: Maybe[CallbackResource] = UNSET
 
 
 class Trouble(Object, kw_only=True):
@@ -121,19 +141,54 @@ ANSWERS: dict[str, tuple[Any, ...]] = {
     "GET /guilds/{}/threads/active": (ActiveThreads,),
     "GET /guilds/{}/members": (list[Member],),
     "GET /guilds/{}/members/{}": (Member,),
-    "GET /channels/{}": (*CHANNELS, DirectChannel, Thread),
-    "PATCH /channels/{}": (*CHANNELS, Thread),
-    "GET /channels/{}/pins": (list[RestMessage],),
+    "GET /channels/{}": (*CHANNELS, DirectChannel, RestThread),
+    "PATCH /channels/{}": (*CHANNELS, RestThread),
+    "GET /channels/{}/pins": (list[AnyMessage],),
     "GET /channels/{}/webhooks": (list[Webhook],),
     "POST /channels/{}/webhooks": (Webhook,),
     "GET /webhooks/{}": (Webhook,),
-    "GET /channels/{}/messages": (list[RestMessage],),
+    "GET /channels/{}/messages": (list[AnyMessage],),
     "GET /channels/{}/messages/{}": MESSAGE,
     "POST /channels/{}/messages": MESSAGE,
     "PATCH /channels/{}/messages/{}": MESSAGE,
     "POST /webhooks/{}/{}": MESSAGE,
+    "GET /webhooks/{}/{}": (Webhook,),
+    "GET /webhooks/{}/{}/messages/{}": MESSAGE,
+    "PATCH /webhooks/{}/{}/messages/{}": MESSAGE,
+    "POST /interactions/{}/{}/callback": (Callback,),
+    "POST /webhooks/900000000000000001/{}": MESSAGE,
+    "GET /webhooks/900000000000000001/{}/messages/{}": MESSAGE,
+    "PATCH /webhooks/900000000000000001/{}/messages/{}": MESSAGE,
+    "GET /channels/{}/messages/{}/reactions/{}": (list[User],),
     "GET /applications/{}/commands": (list[Command],),
     "POST /applications/{}/commands": (Command,),
     "PUT /applications/{}/commands": (list[Command],),
+    "GET /applications/{}/commands/{}": (Command,),
+    "PATCH /applications/{}/commands/{}": (Command,),
+    "GET /applications/{}/guilds/{}/commands": (list[Command],),
+    "POST /applications/{}/guilds/{}/commands": (Command,),
+    "PUT /applications/{}/guilds/{}/commands": (list[Command],),
+    "GET /applications/{}/guilds/{}/commands/{}": (Command,),
+    "PATCH /applications/{}/guilds/{}/commands/{}": (Command,),
 }
 """Bodies of answers with 200 or 201."""
+
+EMPTY = {
+    "DELETE /applications/{}/commands/{}",
+    "DELETE /applications/{}/guilds/{}/commands/{}",
+    "POST /channels/{}/typing",
+    "PUT /channels/{}/pins/{}",
+    "DELETE /channels/{}/pins/{}",
+    "POST /channels/{}/messages/bulk-delete",
+    "DELETE /channels/{}/messages/{}",
+    "PUT /channels/{}/messages/{}/reactions/{}/@me",
+    "DELETE /channels/{}/messages/{}/reactions/{}/@me",
+    "DELETE /channels/{}/messages/{}/reactions/{}/{}",
+    "DELETE /channels/{}/messages/{}/reactions/{}",
+    "DELETE /channels/{}/messages/{}/reactions",
+    "DELETE /webhooks/{}",
+    "DELETE /webhooks/{}/{}",
+    "DELETE /webhooks/{}/{}/messages/{}",
+    "DELETE /webhooks/900000000000000001/{}/messages/{}",
+}
+"""Routes that answer 204, without a body."""

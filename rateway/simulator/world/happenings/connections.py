@@ -53,10 +53,16 @@ def change_webhook(world: World, guild: Guild, random: Random, now: float) -> It
         webhook = guild.webhooks.pop(random.choice(list(guild.webhooks)))
     elif channels:
         id = world.ids.live(now)
-        webhook = guild.webhooks[id] = {"id": str(id), "name": "CI", "channel_id": str(random.choice(channels))}
+        webhook = guild.webhooks[id] = _webhook(id, guild, random.choice(channels))
     else:
         return
     yield "WEBHOOKS_UPDATE", {**of(guild), "channel_id": webhook["channel_id"]}
+
+
+def _webhook(id: int, guild: Guild, channel: int) -> Json:
+    """One that somebody else made: its token is theirs alone."""
+    head = {"id": str(id), "type": 1, **of(guild), "channel_id": str(channel)}
+    return {**head, "name": "CI", "avatar": None, "application_id": None}
 
 
 def change_invite(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
