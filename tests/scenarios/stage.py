@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from attrs import define
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from rateway.simulator.gateway import filters
 from rateway.simulator.scenario.format import Case
@@ -34,13 +33,17 @@ Kept = tuple[int, str, bytes]
 
 @define(eq=False)
 class Run:
-    """One case, played by rateway."""
+    """One case, played by rateway.
+
+    :ivar ended: the exit code of a rateway that ended by itself; None for one that had to be stopped.
+    """
 
     case: Case
     report: Report
     simulator: Simulator
     program: Program
     worker: Worker
+    ended: int | None
 
     def sent(self) -> dict[str, list[Kept]]:
         """What Discord sent, by session."""
@@ -87,17 +90,11 @@ class StageTestCase(WorldTestCase):
     async def play(self, name: str, **settings: object) -> list[Run]:
         """Every case of a packaged scenario has held, and the worker got each event once, in order."""
         cases = load(name).cases
-        runs: list[Run] = await gatherResults([self.deferred(self._play(case, settings)) for case in cases])
+        runs: list[Run] = await gatherResults([Deferred.fromCoroutine(self._play(case, settings)) for case in cases])
         for run in runs:
             self.assertTrue(run.report.held, f"{run.report}\nrateway said:\n{run.program.text[-6000:]}")
             self.assertEqual(run.losses(), [], run.case.name)
         return runs
-
-    @staticmethod
-    def deferred(coroutine: Any) -> Any:
-        from twisted.internet.defer import Deferred
-
-        return Deferred.fromCoroutine(coroutine)
 
     async def _play(self, case: Case, settings: Mapping[str, object]) -> Run:
         amqp = await fresh_vhost(self)
@@ -106,7 +103,7 @@ class StageTestCase(WorldTestCase):
         self.workers.append(worker)
         await worker.bind(1, EVENTS)
         said: list[str] = []
-        running = self.deferred(run_case(simulator, case, say=said.append, slack=SLACK))
+        running = Deferred.fromCoroutine(run_case(simulator, case, say=said.append, slack=SLACK))
         await self.until(lambda: any("waiting for a client" in line for line in said), "the scenario's beginning")
         compression = {} if case.client.compression is None else {"COMPRESSION": case.client.compression}
         state = self.folder / f"state-{case.variant}"
@@ -114,9 +111,10 @@ class StageTestCase(WorldTestCase):
             simulator, AMQP_URI=amqp, STATE_DIR=state, SHARDS_PER_CLUSTER=32, **compression, **settings
         )
         report = await running
-        if program.exit_code is None:
+        ended = program.exit_code
+        if ended is None:
             await program.stop()
-        run = Run(case, report, simulator, program, worker)
+        run = Run(case, report, simulator, program, worker, ended)
         count = sum(map(len, run.sent().values()))
         await self.until(lambda: not run.losses() or not report.held, f"{count} events: {run.losses()}", 20.0)
         return run
