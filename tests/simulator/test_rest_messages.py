@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from typing import Any
 
 from rateway.simulator.simulator import Simulator
@@ -188,6 +190,25 @@ class HistoryTests(MessageCase):
         self.assertEqual(event["edited_timestamp"], reply.json["edited_timestamp"])
         self.assertIsNotNone(event["edited_timestamp"])
         self.assertEqual((await self.ask(simulator, f"{path}/{id}")).json, reply.json)
+
+    async def test_files(self) -> None:
+        """New files are added; of the old ones those stay that the edit names, all if it doesn't speak of them."""
+        simulator, _, path = await self.arrange()
+
+        async def send(path: str, method: str, name: str, value: object) -> list[str]:
+            data, files = {"payload_json": json.dumps(value)}, {"files[0]": (name, BytesIO(b"x"))}
+            self.message = (await self.ask(simulator, path, method, data=data, files=files)).json
+            return [file["filename"] for file in self.message["attachments"]]
+
+        self.assertEqual(await send(path, "POST", "a.txt", {}), ["a.txt"])
+        one = f"{path}/{self.message['id']}"
+        self.assertEqual(await send(one, "PATCH", "b.txt", {"content": "x"}), ["a.txt", "b.txt"])
+        kept = [{"id": self.message["attachments"][1]["id"]}, {"id": 0}]
+        self.assertEqual(await send(one, "PATCH", "c.txt", {"attachments": kept}), ["b.txt", "c.txt"])
+        ids = [file["id"] for file in self.message["attachments"]]
+        self.assertEqual((ids[0], len(set(ids))), (kept[0]["id"], 2))
+        emptied = await self.ask(simulator, one, "PATCH", json={"attachments": []})
+        self.assertEqual(emptied.json["attachments"], [])
 
     async def test_edits_refused(self) -> None:
         """Others' messages, those that aren't there, and an edit that leaves nothing."""

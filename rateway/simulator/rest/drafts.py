@@ -27,6 +27,7 @@ class Draft:
 
     :ivar fields: of the message object, as they are.
     :ivar given: the keys of the body that were there at all.
+    :ivar kept: the ids that ``attachments`` names; None where the body has no such key.
     """
 
     content: str = ""
@@ -38,6 +39,7 @@ class Draft:
     reply_must_exist: bool = True
     poll: Json | None = None
     given: frozenset[str] = frozenset()
+    kept: frozenset[str] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -80,7 +82,8 @@ def read_draft(body: Body, *, ephemeral: bool = False, value: Json | None = None
         reply_to,
         must_exist,
         _poll(given.get("poll")),
-        frozenset(given) | (frozenset({"attachments"}) if body.files else frozenset()),
+        frozenset(given),
+        None if given.get("attachments") is None else frozenset(str(file["id"]) for file in given["attachments"]),
     )
 
 

@@ -89,7 +89,7 @@ class Interactions:
             return self._write(asked, filled(read_draft(body, ephemeral=True, value=given)), original=True)
         if type == _DEFER:
             flags = whole(given.get("flags") or 0, "data.flags", 0, 1 << 53) & EPHEMERAL
-            return self._write(asked, Draft(flags=flags | _LOADING), original=True)
+            return self._write(asked, Draft(fields={"attachments": []}, flags=flags | _LOADING), original=True)
         if type in (_UPDATE, _DEFER_UPDATE):
             shown = asked.component_message
             asked.original = None if shown is None else int(shown["id"])
@@ -177,7 +177,7 @@ class Interactions:
 
     def _change(self, asked: Asked, id: int, draft: Draft) -> Json:
         message = self._find(asked, id)
-        found = changes(message, draft)
+        found = changes(self._hub, message, draft)
         flags: int = found.get("flags") or message["flags"]
         found["flags"] = flags & ~_LOADING
         if id in asked.private:

@@ -61,7 +61,9 @@ class Limiter:
         """
         if request.path.startswith(("/interactions/", f"/webhooks/{self.hub.world.bot['id']}/")):
             return None
-        wait = self.overall.take(request.headers.get("authorization") or request.address, self.hub.now())
+        authorization = request.headers.get("authorization", "")
+        key = authorization if self.hub.knows(authorization) else request.address
+        wait = self.overall.take(key, self.hub.now())
         if not wait:
             return None
         self.hub.breach("rest-global-limit", None, f"more than {self.overall.limit} requests in a second")

@@ -165,27 +165,31 @@ def post(hub: Hub, place: Place, draft: Draft, webhook: Json | None = None, **fi
         reply_to=reply_to,
         poll=draft.poll,
         flags=draft.flags,
-        **_identified(hub, draft.fields),
+        **{**draft.fields, "attachments": _identified(hub, draft.fields["attachments"])},
         **nonce,
         **fields,
     )
 
 
-def _identified(hub: Hub, fields: Json) -> Json:
-    """The fields, with ids of the world's for files: those of the request only number them."""
+def _identified(hub: Hub, files: list[Json]) -> list[Json]:
+    """New files with ids of the world's: those of the request only number them."""
     now = hub.world_time()
-    files = [{**file, "id": str(hub.world.ids.live(now))} for file in fields.get("attachments", ())]
-    return {**fields, "attachments": files} if files else fields
+    return [{**file, "id": str(hub.world.ids.live(now))} for file in files]
 
 
-def changes(message: Json, draft: Draft) -> Json:
+def changes(hub: Hub, message: Json, draft: Draft) -> Json:
     """What a draft changes of a message: only what it names.
+
+    Files that the message has stay if the draft names them, or names none at all.
 
     :raises ApiError: 50006 when nothing would be left.
     """
-    found: Json = {name: draft.fields[name] for name in ("embeds", "components", "attachments") if name in draft.given}
+    found: Json = {name: draft.fields[name] for name in ("embeds", "components") if name in draft.given}
     if "content" in draft.given:
         found["content"] = draft.content
+    if "attachments" in draft.given or draft.fields["attachments"]:
+        kept = [file for file in message["attachments"] if draft.kept is None or file["id"] in draft.kept]
+        found["attachments"] = kept + _identified(hub, draft.fields["attachments"])
     if "flags" in draft.given:
         found["flags"] = message["flags"] & ~_SUPPRESSED | draft.flags & _SUPPRESSED
     filled(Draft(str(found.get("content", message["content"])), {**message, **found}, poll=message.get("poll")))
@@ -194,4 +198,4 @@ def changes(message: Json, draft: Draft) -> Json:
 
 def change(hub: Hub, place: Place, message: Json, draft: Draft) -> Json:
     """Apply what a draft names; the whole message is returned."""
-    return hub.deeds.edit_message(place.id, int(message["id"]), **_identified(hub, changes(message, draft)))
+    return hub.deeds.edit_message(place.id, int(message["id"]), **changes(hub, message, draft))

@@ -23,6 +23,8 @@ from .table import is_known, needs_token, table
 __all__ = ["BASE", "Answer", "Rest", "RestResource", "banned", "json_answer", "preset", "rate_limited"]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_MOST_PATHS = 10_000
+"""Paths whose highest number of requests in flight is remembered."""
 _LOST: Mapping[type[LookupError], int] = {UnknownChannel: 10003, UnknownMessage: 10008, UnknownUser: 10013}
 """What the world's deeds raise, as Discord's codes."""
 
@@ -107,11 +109,15 @@ class Rest:
         journal.keep("requests", journal.requests, request)
         self.in_flight[key] = self.in_flight.get(key, 0) + 1
         self.in_flight_max[key] = max(self.in_flight_max.get(key, 0), self.in_flight[key])
+        if len(self.in_flight_max) > _MOST_PATHS:
+            del self.in_flight_max[next(iter(self.in_flight_max))]
         return key
 
     def ended(self, request: RestRequest, key: str, status: int) -> None:
         """Its answer goes out; 0 is none."""
         self.in_flight[key] -= 1
+        if not self.in_flight[key]:
+            del self.in_flight[key]
         request.status, request.answered_at = status, self.hub.now()
         self.hub.journal.happened()
 
