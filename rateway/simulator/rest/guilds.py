@@ -94,5 +94,5 @@ class Guilds:
 
 def with_counts(guild: Guild) -> Json:
     """What ``with_counts`` adds to a guild."""
-    online = sum(1 for _ in guild.presences)
+    online = guild.presences.approximate_count()
     return {"approximate_member_count": guild.member_count, "approximate_presence_count": online}

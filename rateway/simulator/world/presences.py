@@ -10,6 +10,8 @@ from .payloads import Json
 
 _STATUSES = ("online", "idle", "dnd")
 
+_SAMPLE = 1000
+
 
 class Presences(MutableMapping[int, Json]):
     """Presences by user id, of members who are not offline; the bot's comes last."""
@@ -62,3 +64,11 @@ class Presences(MutableMapping[int, Json]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def approximate_count(self) -> int:
+        """About how many there are: of a large guild's members only some are looked at."""
+        members = self._members
+        if not members.crowd.is_large:
+            return len(self)
+        sample = members.at_places(0, _SAMPLE, [])
+        return round(sum(id in self for id in sample) / max(1, len(sample)) * len(members))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import log
 from typing import Literal, TypeAlias
 
@@ -36,6 +37,7 @@ def _heavy(mean: int, largest: int, chance: float) -> int:
     return int(smallest / (1 - chance * (1 - smallest / largest)))
 
 
+@cache
 def _smallest(mean: int, largest: int) -> float:
     """The lower bound with which the bounded Pareto distribution has this mean."""
     low, high = 1e-9, float(largest)
