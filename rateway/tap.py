@@ -110,7 +110,7 @@ def makeService(options: Options) -> IService:
         DiscordClient(reactor, config.api_url, config.token),
         end,
         lambda process: spawn(reactor, process, options.environ),
-        lambda hurry: StopSignals(reactor, end.stop, hurry),
+        lambda hurry, give_up: StopSignals(reactor, end.stop, hurry, give_up),
     )
     twistd = options.parent if isinstance(options.parent, ServerOptions) else _options_of_tac()
     ours = twistd is not None and not twistd.get("syslog")

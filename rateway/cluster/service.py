@@ -169,7 +169,7 @@ class ClusterService(MultiService):
             self._store.close()
 
     async def _close_shards(self, final: bool) -> None:
-        stopping = [shard.stop(final=final) for shard in self.shards.values() if shard.running]
+        stopping = [shard.stop(final=final) for shard in self.shards.values() if final or shard.running]
         await DeferredList(stopping, consumeErrors=True)
 
     async def _flush(self, seconds: float) -> None:

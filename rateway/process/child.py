@@ -1,6 +1,6 @@
 """A child's ``main``: ``python -m rateway.process.child``, spawned by the parent and by nobody else.
 
-It obeys its link alone. Ctrl-C and a service manager's SIGTERM reach the whole process group; a child ignores them,
+It obeys its link alone. Ctrl-C and a service manager's signals reach the whole process group; a child ignores them,
 and stops when the parent says so. When the link closes without that, the parent is dead: the child closes its shards
 resumably and ends. Its log goes to stderr as JSON lines, for the parent to relay.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run until the link closes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 
     from twisted.internet import reactor as untyped

@@ -64,20 +64,21 @@ class Parent(Service):
         client: RestClient,
         fatal: IFatalReporter,
         spawn: Spawn,
-        signals: Callable[[Callable[[], None]], Signals],
+        signals: Callable[[Callable[[], None], Callable[[], None]], Signals],
         cpus: int | None = None,
     ) -> None:
         """
-        :param signals: given what hurries a stop up, makes the signals' handlers.
+        :param signals: given what hurries a stop up, and what makes it final, makes the signals' handlers.
         """
         self._reactor = reactor
         self._config = config
         self._client = client
         self._fatal = fatal
         self._spawn = spawn
-        self._signals = signals(self.hurry)
+        self._signals = signals(self.hurry, self.give_up)
         self._cpus = cpus or len(os.sched_getaffinity(0))
         self._state = StateFolder(config.state_dir)
+        self._final = False
         self._beginning: Deferred[None] | None = None
         self._refreshing: IDelayedCall | None = None
         self._gate: FleetGate | None = None
@@ -98,6 +99,11 @@ class Parent(Service):
         """Somebody doesn't want to wait for an orderly stop."""
         for supervisor in self._supervisors:
             supervisor.kill()
+
+    def give_up(self) -> None:
+        """The stop that follows is for good: no session is to be resumed."""
+        self._final = True
+        self._log.info("stopping for good: the sessions end, and every shard identifies at the next start")
 
     def _forward(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[dict[str, Any]]:
         """One child's inbox had a gateway command for another child's shard."""
@@ -243,7 +249,8 @@ class Parent(Service):
             self._refreshing.cancel()
         impatience = self._reactor.callLater(deadlines.KILL, self.hurry)
         stopping = DeferredList(
-            [Deferred.fromCoroutine(supervisor.stop()) for supervisor in self._supervisors], consumeErrors=True
+            [Deferred.fromCoroutine(supervisor.stop(self._final)) for supervisor in self._supervisors],
+            consumeErrors=True,
         )
         for succeeded, result in await self._within(deadlines.KILL + deadlines.BURY, stopping) or ():
             if not succeeded:

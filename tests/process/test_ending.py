@@ -124,10 +124,29 @@ class StopSignalsTests(SynchronousTestCase):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         reactor: Any = Reactor()
         done: list[str] = []
-        StopSignals(reactor, lambda: done.append("stop"), lambda: done.append("hurry")).install()
-        for number in (*STOPPING, signal.SIGINT):
+        self.signals(reactor, done).install()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
             signal.raise_signal(number)
         self.assertEqual(done, [])
         for call in reactor.pending:
             call()
         self.assertEqual(done, ["stop", "hurry", "hurry"])
+
+    def test_for_good(self) -> None:
+        """SIGUSR2 gives the sessions up, then stops; after it too the next one hurries."""
+        for number in STOPPING:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        reactor: Any = Reactor()
+        done: list[str] = []
+        self.signals(reactor, done).install()
+        signal.raise_signal(signal.SIGUSR2)
+        signal.raise_signal(signal.SIGUSR2)
+        for call in reactor.pending:
+            call()
+        self.assertEqual(done, ["give up", "stop", "hurry"])
+
+    def signals(self, reactor: Any, done: list[str]) -> StopSignals:
+        """Signals that note what they do."""
+        return StopSignals(
+            reactor, lambda: done.append("stop"), lambda: done.append("hurry"), lambda: done.append("give up")
+        )

@@ -68,7 +68,7 @@ class ParentTests(SynchronousTestCase):
         values: dict[str, Any] = {"token": "t.o.k", "intents": 1, "amqp_uri": "amqp://u:pw@h", "state_dir": self.folder}
         self.config = Config(**(values | settings))
 
-        def signals(hurry: object) -> Signals:
+        def signals(hurry: object, give_up: object) -> Signals:
             self.hurry = hurry
             return self.signals
 
@@ -218,6 +218,14 @@ class ParentTests(SynchronousTestCase):
         again = StateFolder(self.folder)
         again.lock()
         again.unlock()
+
+    def test_a_stop_for_good(self) -> None:
+        """Every child is told to end its sessions too."""
+        parent = self.run_(Client(GatewayBot("wss://g", 4, LIMIT)), extra_shards=0, shards_per_cluster=2)
+        parent.give_up()
+        self.successResultOf(self.stop(parent))
+        self.assertEqual([child.heard[-1] for child in self.spawner.children], [("stop", True)] * 2)
+        self.assertTrue(any(text.startswith("stopping for good") for text in self.heard.texts("info")))
 
     def test_children_that_hang_are_killed(self) -> None:
         """Within the ten seconds that containers give."""
