@@ -23,6 +23,15 @@ Rules:
   summary, and the list of the rules that were broken.
 """
 
+CONTROL = """\
+While it runs:
+  GET /control on the same port says all that can be ordered and asked:
+    curl 127.0.0.1:8800/control
+    curl 127.0.0.1:8800/control/breaches
+    curl -X POST 127.0.0.1:8800/control/actions \\
+        -d '{"do": "drop", "shard": 0, "how": "rst"}'
+"""
+
 EXAMPLES = """\
 Examples:
   twistd -n rateway-simulator
