@@ -8,7 +8,7 @@ Sources: Discord's docs, "Gateway: Encoding and Compression", "Zlib-stream", "Zs
 from __future__ import annotations
 
 import zlib
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import zstandard
 
@@ -17,6 +17,7 @@ from .packing import ZLIB_LEVEL, ZSTD_FRAME_HEADER, Packed, zstd_blocks, zstd_co
 Message: TypeAlias = tuple[bytes, bool]
 """``(bytes, binary?)`` of one WebSocket message."""
 
+_ZLIB_HEADER = zlib.compressobj(ZLIB_LEVEL).flush(zlib.Z_SYNC_FLUSH)[:2]
 _GARBAGE = b"\xde\xad\xbe\xef" * 16
 _LARGE = 2048
 """Payload compression is used from this many bytes on."""
@@ -54,21 +55,31 @@ class PlainEncoder:
         return [(b'{"t":"MESSAGE_CREATE","s":', False)]
 
 
+class _Compressor(Protocol):
+    """What ``zlib.compressobj`` returns."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self, mode: int, /) -> bytes: ...
+
+
 class ZlibEncoder:
     """``zlib-stream``: one endless stream per connection, flushed after each payload.
 
-    The client's window holds what was spliced in, the compressor's doesn't. A full flush before it keeps what the
-    compressor writes afterwards from pointing back across it.
+    The client's window holds what was spliced in, the compressor's doesn't: it would point back across it. So it is let
+    go, and the next ordinary payload begins with a new one, which has nothing to point back to.
     """
 
     payload_compression = False
 
     def __init__(self) -> None:
-        self._stream = zlib.compressobj(ZLIB_LEVEL)
-        self._remembers = True
+        self._stream: _Compressor | None = zlib.compressobj(ZLIB_LEVEL)
+        self._begun = False
 
     def encode(self, payload: bytes, pieces: int = 1) -> list[Message]:
-        self._remembers = True
+        if self._stream is None:
+            self._stream = zlib.compressobj(ZLIB_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._begun = True
         data = self._stream.compress(payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         return [(data, True)] if pieces < 2 else [(piece, True) for piece in cut(data, pieces)]
 
@@ -77,9 +88,10 @@ class ZlibEncoder:
 
     def splice(self, event: Packed, seq: int) -> Message:
         data = event.in_deflate(seq)
-        if self._remembers:
-            self._remembers = False
-            data = self._stream.flush(zlib.Z_FULL_FLUSH) + data
+        self._stream = None
+        if not self._begun:
+            self._begun = True
+            data = _ZLIB_HEADER + data
         return data, True
 
     def garbage(self) -> list[Message]:
