@@ -190,7 +190,7 @@ class Simulator(Controls):
                 self._separate_resume_host = True
             except CannotListenError as error:
                 self._log.warn(
-                    "sessions are resumed on the main address, choose another one by --resume-host: {error}", error=error
+                    "sessions are resumed on the main address, choose another by --resume-host: {error}", error=error
                 )
                 self.resume_host = self.host
         self._log.info("a simulated Discord listens: DISCORD_API_URL={url}", url=self.api_url)
