@@ -10,6 +10,7 @@ from tests.simulator.client import RawClient
 from tests.simulator.rest import TOKENLESS, Reply, RestCase, channel_of
 from tests.simulator.schema.checking import check, check_payload
 from tests.simulator.schema.rest import ANSWERS, EMPTY, Limited, Trouble
+from tests.simulator.test_payload_schema import REST, samples
 
 FACE = "%F0%9F%91%8D"
 POLL = {"question": {"text": "when?"}, "answers": [{"poll_media": {"text": "now"}}], "duration": 1}
@@ -176,7 +177,9 @@ class RestPayloadTests(RestCase):
             await self.ask(simulator, "/users/@me", headers=TOKENLESS),
             await self.ask(simulator, "/users/@me", headers={"User-Agent": "curl"}),
             await self.ask(simulator, "/channels/1"),
-            await self.post(simulator, f"/channels/{channel_of(simulator.guild(0))}/messages", {"content": []}),
+            await self.post(
+                simulator, f"/channels/{channel_of(simulator.guild(0))}/messages", {"content": {"text": 1}}
+            ),
             await self.post(simulator, f"/channels/{channel_of(simulator.guild(0))}/messages", {"content": ""}),
         ]
         self.assertEqual([reply.status for reply in refused], [401, 403, 404, 400, 400])
@@ -185,3 +188,29 @@ class RestPayloadTests(RestCase):
         limited = [await self.ask(simulator, "/nonsense") for _ in range(6)][-1]
         self.assertEqual(limited.status, 429)
         check(limited.body, (Limited,), "429")
+
+    async def test_samples(self) -> None:
+        """What each sample of REST shows, the simulator answers with the same keys."""
+        simulator = await self.start(global_limit=10)
+        channel = channel_of(simulator.guild(0))
+        texts = f"/channels/{channel}/messages"
+        stages = {"/shared": "shared-429", "/banned": "cloudflare-json-429", "/forbidden": "forbidden"}
+        for path, name in stages.items():
+            simulator.rest.stage(path, name)
+        answers: dict[str, Reply] = {
+            "gateway": await self.ask(simulator, "/gateway"),
+            "gateway_bot": await self.ask(simulator, "/gateway/bot"),
+            "unauthorized": await self.ask(simulator, "/users/@me", headers=TOKENLESS),
+            "invalid_form": await self.post(simulator, texts, {"content": {"text": 1}}),
+            "limited_shared": await self.ask(simulator, "/shared"),
+            "banned": await self.ask(simulator, "/banned"),
+            "missing_permissions": await self.ask(simulator, "/forbidden"),
+            "limited_user": [await self.ask(simulator, "/once") for _ in range(6)][-1],
+            "limited_global": [await self.ask(simulator, f"/many/{n}") for n in range(11)][-1],
+        }
+        self.assertEqual(set(answers), set(samples("rest_")))
+        for name, sample in samples("rest_").items():
+            self.assertEqual(answers[name].json.keys(), sample.keys(), name)
+            check(answers[name].body, (REST[name],), name)
+        (trouble,) = answers["invalid_form"].json["errors"]["content"]["_errors"]
+        self.assertEqual(set(trouble), {"code", "message"})
