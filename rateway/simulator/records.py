@@ -237,6 +237,11 @@ class Journal:
         self.totals[kind] = self.totals.get(kind, 0) + 1
         self.happened()
 
+    @property
+    def waiting(self) -> int:
+        """How many predicates are being waited for."""
+        return len(self._waiters)
+
     def happened(self) -> None:
         """Something changed: try the predicates of those who wait."""
         for waiter in tuple(self._waiters):

@@ -73,6 +73,7 @@ def _explain(name: str, kind: type[Action], trouble: str) -> str:
     if missing is not None:
         return f"action {name!r} needs the field {missing[1]!r}: {_fields(kind)[missing[1]].meaning}"
     what, _, where = trouble.partition(" - at `$")
+    what = re.sub(r" matching regex .*", " of another form", what)
     field = re.match(r"\.(\w+)", where)
     if field is None:
         return f"action {name!r}: {what}"
