@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Mapping
 from functools import cache
 from random import Random
 from typing import Any
@@ -264,11 +265,13 @@ class OutageTests(WorldTestCase):
         await worker.bind(1, NAMES, queue=self.queue, durable=True)
         return worker
 
-    async def running(self, **options: Any) -> tuple[Simulator, Program, Worker]:
+    async def running(
+        self, settings: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[Simulator, Program, Worker]:
         """rateway, active, and such a worker."""
         simulator = await self.simulator(**options)
         worker = await self.lasting()
-        program = self.rateway(simulator)
+        program = self.rateway(simulator, **dict(settings or {}))
         await self.all_active(simulator, 1)
         return simulator, program, worker
 
@@ -334,8 +337,31 @@ class OutageTests(WorldTestCase):
         self.assertEqual(await program.wait(), -signal.SIGKILL)
 
     async def test_criterion_70_more_than_memory_holds(self) -> None:
-        """Events for which there is no room are left with Discord: reading stops, heartbeats go on, nothing is lost."""
+        """What memory can't hold waits on disk: all is received, and survives the death of rateway meanwhile."""
         simulator, program, worker = await self.running(heartbeat_interval=2.0)
+        await self.until(lambda: "READY" in worker.names(), "READY")
+        await self.kill_broker()
+        await program.until_said("no connection to the broker")
+        pad = b"x" * 60_000
+        for number in range(1000):
+            simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, pad))
+        last = simulator.session(0).seq
+        await self.until(lambda: any(f.op == 1 and f.d == last for f in simulator.frames), "rateway to have them all")
+        await self.kill_all(program)
+        await self.start_broker()
+        again = await self.lasting()
+        self.rateway(simulator)
+        await self.until(lambda: len(firsts(again.events)) == 1000, "every event", 60)
+        self.assertEqual([ujson.loads(body)["n"] for body in bodies(again.events)], list(range(1000)))
+        await self.until(lambda: simulator.resumes, "the resume")
+        (resume,) = simulator.resumes
+        self.assertEqual((resume.answer, len(simulator.identifies)), ("resumed", 1))
+        # Nearly all of it came from disk.
+        self.assertLess(resume.replayed, 400)
+
+    async def test_criterion_70_more_than_the_disk_may_hold(self) -> None:
+        """Events for which there is no room are left with Discord: reading stops, heartbeats go on, nothing is lost."""
+        simulator, program, worker = await self.running(heartbeat_interval=2.0, settings={"SPOOL_LIMIT": "20MiB"})
         await self.until(lambda: "READY" in worker.names(), "READY")
         await self.kill_broker()
         await program.until_said("no connection to the broker")
