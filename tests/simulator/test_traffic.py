@@ -267,6 +267,15 @@ class RateTests(BenchCase):
         self.start(guilds=1, members=0, mix="message=1,presence=1,member=1,voice=1")
         self.assertTrue(Traffic(self.hub).happen(10) <= 30)
 
+    def test_never_ends(self) -> None:
+        """However guilds fail, are joined and left, one remains where something can happen."""
+        for seed in range(20):
+            self.start(guilds=3, members=3, seed=seed, mix="outage=1,join=1")
+            traffic = Traffic(self.hub)
+            for _ in range(200):
+                traffic.happen(1)
+                self.assertTrue(any(not guild.unavailable for guild in self.hub.world.guilds.values()))
+
     def test_outage(self) -> None:
         """Nothing is heard of a guild in outage, whatever is done there."""
         self.start(guilds=1, mix="everything")

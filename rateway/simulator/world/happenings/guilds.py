@@ -41,7 +41,9 @@ def fail(world: World, guild: Guild, random: Random, now: float) -> Iterator[Eve
 
 def come_and_go(world: World, guild: Guild, random: Random, now: float) -> Iterator[Event]:
     """The bot is taken into a new guild, or put out of one."""
-    if len(world.guilds) < 2 or (random.random() < 0.5 and len(world.guilds) < _MOST):
+    # One is always left that isn't in an outage: without it nothing could happen any more.
+    there = sum(not each.unavailable for each in world.guilds.values())
+    if there < 2 or (random.random() < 0.5 and len(world.guilds) < _MOST):
         joined = world.make_guild(random.randint(1, _JOINED))
         joined.joined_at = now
         yield "GUILD_CREATE", {"id": str(joined.id)}
