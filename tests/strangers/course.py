@@ -26,6 +26,7 @@ TOKEN = base64.b64encode(_BOT).decode() + ".stranger.of-no-use-elsewhere"
 """Of Discord's form, whose first part says whose it is: hikari wants to know."""
 
 _INTERVAL = 5.0
+_HANDFUL = 50
 _AWAY = 3
 """Messages written while a shard is away."""
 
@@ -270,10 +271,13 @@ class CourseTestCase(TestCase):
         await self.begin(transport, mix=mix)
         simulator, reports = self.simulator, self.stranger.reports
         sent = simulator.sent
-        while simulator.sent < sent + count:
-            simulator.traffic.happen(50)
+        for _ in range(count // _HANDFUL):
+            before = simulator.sent
+            simulator.traffic.happen(_HANDFUL)
+            self.assertGreater(simulator.sent, before)
             # So that the bot isn't given more than it can take in.
             await self.stranger.until(lambda: len(reports.dispatches) >= len(simulator.events), "what has happened")
+        self.assertGreater(simulator.sent - sent, count / 2)
         await self.assert_whole()
 
     def _sent_more_than(self, count: float) -> bool:
