@@ -54,7 +54,7 @@ def _install_python() -> None:
     run([sys.executable, "-m", "venv", str(_FOLDER / "python")], "make their virtual environment")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
     wanted = ["--only-binary", ":all:", "--requirement", str(_PINS / "requirements.txt")]
-    run([*pip, *wanted], "install discord.py, hikari and Node by pip; they come from the network")
+    run([*pip, *wanted], "install discord.py, hikari and Node by pip, from the network")
 
 
 def _install_node() -> None:
@@ -66,7 +66,7 @@ def _install_node() -> None:
     npm = [*program, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
     where = ["--prefix", str(folder), "--cache", str(_FOLDER / "npm")]
     patience = ["--fetch-retries", "2", "--fetch-retry-mintimeout", "1000", "--fetch-retry-maxtimeout", "5000"]
-    run([*npm, *where, *patience], "install @discordjs/ws by npm; it comes from the network")
+    run([*npm, *where, *patience], "install @discordjs/ws by npm, from the network")
 
 
 def _fingerprint() -> str:
