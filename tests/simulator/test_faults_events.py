@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
+import zstandard
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from rateway.simulator.gateway.behaviour import Behaviour
+from rateway.simulator.simulator import Simulator
 from tests.simulator.client import RawClient, SimulatorTestCase, the_reactor
 from tests.simulator.deeds import do
 
@@ -16,6 +20,11 @@ TRANSPORTS = (None, "zlib-stream", "zstd-stream")
 def seqs(client: RawClient, *names: str) -> list[int]:
     """The sequences of these events, in the order they came."""
     return [payload["s"] for payload in client.payloads if payload.get("t") in names]
+
+
+def reach(simulator: Simulator, seq: int) -> Deferred[bool]:
+    """Shard 0 has had so many events."""
+    return simulator.until(lambda: simulator.session(0).seq >= seq)
 
 
 class SilenceTests(SimulatorTestCase):
@@ -119,6 +128,32 @@ class SilenceTests(SimulatorTestCase):
         await client.first(11)
         self.assertEqual(client.all("X"), [])
 
+    async def test_load_held_back(self) -> None:
+        """Packed events are withheld, swapped and cut like others, in each transport; none is lost by it."""
+        for compress in TRANSPORTS:
+            simulator = await self.start(guilds=1, members=5)
+            client = await self.ready(simulator, transport=compress)
+            await client.first("GUILD_CREATE")
+            await do(simulator, "withhold")
+            await do(simulator, "load", rate=2000)
+            await reach(simulator, 100)
+            heard = len(client.payloads)
+            await do(simulator, "stop_load")
+            await do(simulator, "request_heartbeat")
+            await client.first(1)
+            self.assertEqual(len(client.payloads), heard + 1)
+            await do(simulator, "shape", fragments=2, segment=5000)
+            await do(simulator, "release")
+            await do(simulator, "swap")
+            await do(simulator, "load", rate=2000)
+            await reach(simulator, simulator.session(0).seq + 50)
+            await do(simulator, "stop_load")
+            await do(simulator, "dispatch", name="LAST")
+            await client.first("LAST")
+            heard_of = [p["s"] for p in client.payloads if p["op"] == 0]
+            self.assertEqual(sorted(heard_of), list(range(1, simulator.session(0).seq + 1)))
+            self.assertEqual([a - b for a, b in pairwise(heard_of) if a > b], [1])
+
 
 class OrderTests(SimulatorTestCase):
     """Sequences that are not one after another."""
@@ -220,6 +255,19 @@ class NonsenseTests(SimulatorTestCase):
         await client.until(lambda: client.messages[-1] == (b"\0\1\2\3", True))
         await do(simulator, "send_raw", text="words", binary=False)
         await client.until(lambda: client.messages[-1] == (b"words", False))
+
+    async def test_corrupt_zstd(self) -> None:
+        """In the middle of a good stream comes what no decoder takes."""
+        simulator = await self.start(guilds=0)
+        client = await self.ready(simulator, transport="zstd-stream")
+        # From here on the client only keeps the messages.
+        client.compress = None
+        await do(simulator, "corrupt")
+        await client.until(lambda: "broken" in client.payloads[-1])
+        decoder = zstandard.ZstdDecompressor().decompressobj()
+        for data, _ in client.messages[:-1]:
+            decoder.decompress(data)
+        self.assertRaises(zstandard.ZstdError, decoder.decompress, client.messages[-1][0])
 
     async def test_ops(self) -> None:
         """Op 1, 7, 9 of both kinds, and any other, with any d."""

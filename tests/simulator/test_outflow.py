@@ -177,3 +177,7 @@ class ScriptOrderTests(SynchronousTestCase):
         script.add(Behaviour(hello=False), None, "resume.test", 1)
         self.assertEqual(script.opening("127.0.0.1", "gateway.test"), Behaviour())
         self.assertEqual(script.opening("127.0.0.1", "resume.test"), Behaviour(hello=False))
+        script.add(Behaviour(ack="none"), 2, "resume.test", 1)
+        self.assertIsNone(script.known(2, "127.0.0.1", "gateway.test"))
+        self.assertIsNone(script.known(1, "127.0.0.1", "resume.test"))
+        self.assertEqual(script.known(2, "127.0.0.1", "resume.test"), Behaviour(ack="none"))

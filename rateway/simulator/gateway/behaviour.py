@@ -151,9 +151,9 @@ class Script:
         standing = self._hosts.get(host) or self._hosts.get(name)
         return standing or self._take(None, host, name) or self.usual
 
-    def known(self, shard: int, host: str) -> Behaviour | None:
+    def known(self, shard: int, host: str, name: str = "") -> Behaviour | None:
         """For a connection whose shard is known now; None leaves it as it is."""
-        return self._take(shard, host)
+        return self._take(shard, host, name)
 
     def _take(self, shard: int | None, host: str, name: str = "") -> Behaviour | None:
         for entry in self._entries:

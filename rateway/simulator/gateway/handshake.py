@@ -10,10 +10,10 @@ from twisted.logger import Logger
 
 from ..hub import PAUSE, encode
 from ..records import Identify, Resume
-from ..world.payloads import current_user
+from ..world.payloads import Json, current_user
 from . import botstate
 from .resumption import transport_of
-from .rules import Asked, Refusal, check_identify, read_identify
+from .rules import Asked, Refusal, application_flags, check_identify, read_identify
 from .sessions import GatewaySession, Kept, envelope
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ _REPLAY_SLICE = 200
 
 _PADDING = 1000
 """Characters of one entry of the trace that makes a READY large."""
-
-_INTENT_FLAGS = 1 << 12 | 1 << 14 | 1 << 18
-"""The application's flags that stand for the privileged intents."""
 
 
 def identify(connection: Connection, d: object) -> None:
@@ -51,7 +48,7 @@ def identify(connection: Connection, d: object) -> None:
         return connection.refuse(refusal.code, refusal.rule, refusal.detail, refusal.reason)
     if not _within_limits(connection, asked, d):
         return None
-    scripted = hub.script.known(asked.shard, connection.record.host)
+    scripted = hub.script.known(asked.shard, connection.record.host, connection.record.name)
     if scripted is not None:
         connection.behaviour = scripted
     answer = connection.behaviour.identify
@@ -131,7 +128,7 @@ def _start(connection: Connection, asked: Asked) -> None:
     connection.encoder.payload_compression = asked.compress
     guilds = hub.world.guilds_of(asked.shard, asked.total)
     bot = hub.world.bot
-    ready = {
+    ready: Json = {
         "v": 10,
         "user_settings": {},
         "user": current_user(bot),
@@ -143,11 +140,12 @@ def _start(connection: Connection, asked: Asked) -> None:
         "presences": [],
         "guild_join_requests": [],
         "guilds": [{"unavailable": True, "id": str(guild.id)} for guild in guilds],
-        "shard": [asked.shard, asked.total],
         "auth": {},
-        "application": {"id": bot["id"], "flags": _INTENT_FLAGS},
+        "application": {"id": bot["id"], "flags": application_flags(hub.options.allowed_intents)},
         "_trace": ['["gateway-sim-1",{"micros":51234,"calls":[]}]'],
     }
+    if asked.sharded:
+        ready["shard"] = [asked.shard, asked.total]
     connection.served = True
     _log.info(
         "connection {number} identified as shard {shard} of {total}, intents {intents}",
@@ -204,7 +202,7 @@ def resume(connection: Connection, d: object) -> None:
     if session is None:
         return _invalid(connection, id, seq, retry=False)
     connection.record.shard = session.shard
-    scripted = hub.script.known(session.shard, connection.record.host)
+    scripted = hub.script.known(session.shard, connection.record.host, connection.record.name)
     if scripted is not None:
         connection.behaviour = scripted
     if seq > session.seq or seq < 0:
@@ -253,7 +251,11 @@ def _judge(connection: Connection, session: GatewaySession) -> None:
     old = session.connection
     since = session.detached_at if old is None else old.record.at
     # One that had a session is resumed on in place, after op 9: there is no address to choose.
-    if not connection.served and hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
+    if (
+        not connection.served
+        and hub.resumption.is_misplaced(record.host, record.name)
+        and not hub.resumption.excuses(since)
+    ):
         detail = f"RESUME at {hub.resumption.host_of(record)}, READY named {hub.resumption.resume}"
         hub.breach("resume-host", session.shard, detail)
     transport = transport_of(record.query)
