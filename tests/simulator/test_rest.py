@@ -9,7 +9,7 @@ import treq
 from twisted.internet.defer import gatherResults
 
 from rateway.simulator.rest.buckets import Route
-from rateway.simulator.rest.server import banned, json_answer, rate_limited
+from rateway.simulator.rest.server import Answer, banned, json_answer, rate_limited
 from tests.simulator.rest import GOOD, TOKENLESS, RestCase, breaches, channel_of, messages_of
 
 
@@ -117,6 +117,8 @@ class AdmissionTests(RestCase):
         self.assertEqual(head.header("Content-Length"), str(len(get.body)))
         options = await self.ask(simulator, "/gateway/bot", "OPTIONS", headers=TOKENLESS)
         self.assertEqual((options.status, options.header("Allow")), (204, "GET, HEAD, OPTIONS"))
+        options = await self.ask(simulator, "/channels/1/typing", "OPTIONS", headers=TOKENLESS)
+        self.assertEqual((options.status, options.header("Allow")), (204, "OPTIONS, POST"))
         for method, path in (("DELETE", "/gateway/bot"), ("PUT", "/channels/1/messages"), ("BREW", "/coffee")):
             self.assertEqual((await self.ask(simulator, path, method)).code, (405, 0))
         self.assertEqual(simulator.breaches, [])
@@ -189,6 +191,27 @@ class RecordTests(RestCase):
         await self.ask(simulator, "/slow")
         self.assertEqual(simulator.rest.in_flight_max["GET /slow"], 4)
         self.assertIsNone((await self.ask(simulator, "/slow")).header("X-RateLimit-Bucket"))
+
+    async def test_many_paths(self) -> None:
+        """Of very many paths the latest are remembered."""
+        simulator = await self.start()
+        for number in range(10_001):
+            simulator.rest.in_flight_max[f"GET /{number}"] = 1
+        await self.ask(simulator, "/gateway")
+        self.assertNotIn("GET /0", simulator.rest.in_flight_max)
+        self.assertEqual(simulator.rest.in_flight_max["GET /gateway"], 1)
+        self.assertEqual(simulator.rest.in_flight, {})
+
+    async def test_bug(self) -> None:
+        """A bug of the simulator's is a 500, and a failure in the log."""
+        simulator = await self.start()
+
+        def fail(call: object) -> Answer:
+            raise ZeroDivisionError
+
+        simulator.rest.route(Route(template="/bug", perform=fail))
+        self.assertEqual((await self.ask(simulator, "/bug")).code, (500, 0))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_client_goes_away(self) -> None:
         """A client that doesn't wait for its answer harms nothing."""

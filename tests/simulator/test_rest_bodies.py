@@ -46,7 +46,7 @@ class BodyTests(SynchronousTestCase):
     def test_json(self) -> None:
         """JSON, whatever else the type says; NaN is none."""
         self.assertEqual(read_body("Application/JSON; charset=utf-8", b'{"a":[1]}').value, {"a": [1]})
-        for raw in (b"{", b'{"a":NaN}', b'"\xff"', b"[" * 100_000, b"\x00"):
+        for raw in (b"{", b'{"a":NaN}', b'"\xff"', b"[" * 100_000, b"\x00", b'"\\ud800"', b"1" * 5000):
             with self.assertRaises(ApiError) as caught:
                 read_body("application/json", raw)
             self.assertEqual(caught.exception.code, 50109)
@@ -103,6 +103,16 @@ class BodyTests(SynchronousTestCase):
             self.assertLessEqual(len(draft.content), 2000)
 
 
+class DraftTests(SynchronousTestCase):
+    """What describes a message."""
+
+    def test_too_many_files(self) -> None:
+        """Ten files at most."""
+        files = tuple(File(f"files[{number}]", "x", "text/plain", 1) for number in range(11))
+        self.assertEqual(len(read_draft(Body({}, files[:10])).fields["attachments"]), 10)
+        self.assertRaises(ApiError, read_draft, Body({}, files))
+
+
 class FieldTests(SynchronousTestCase):
     """One value."""
 
@@ -122,7 +132,7 @@ class FieldTests(SynchronousTestCase):
     def test_whole(self) -> None:
         """Texts may be numbers; true, halves and null are none."""
         self.assertEqual([whole("7", "x", 0, 9), whole(7, "x", 0, 9)], [7, 7])
-        for value in (True, 1.5, None, "x", "-1", "٣"):
+        for value in (True, 1.5, None, "x", "-1", "٣", "1" * 5000):
             self.refused("NUMBER_TYPE_COERCE", whole, value, "x", 0, 9)
         self.refused("NUMBER_TYPE_MIN", whole, -1, "x", 0, 9)
         self.refused("NUMBER_TYPE_MAX", whole, 10, "x", 0, 9)
@@ -151,6 +161,7 @@ class FieldTests(SynchronousTestCase):
         self.assertEqual(
             (query.flag("flag"), query.flag("x"), query.snowflake("id"), query.snowflake("x")), (True, False, 7, None)
         )
+        self.refused("NUMBER_TYPE_COERCE", Query.read("x=" + "1" * 5000).number, "x", 1, 1, 9)
         self.refused("BASE_TYPE_BOOLEAN", Query.read("x=2").flag, "x")
         self.refused("NUMBER_TYPE_COERCE", Query.read("x=-2").number, "x", 1, 1, 9)
 

@@ -162,6 +162,39 @@ class CallbackTests(InteractionCase):
             (await self.post(simulator, follow_up, {"content": "y"}, headers=TOKENLESS)).code, (404, 10015)
         )
 
+    async def test_strange_events(self) -> None:
+        """What a test sends under the name of an interaction may be anything; only one with its token is found."""
+        simulator, _ = await self.arrange()
+        for d in (b"[", b'{"x":"t1"}', b'{"id":"1","token":["t1"]}', b'["t1"]'):
+            simulator.dispatch(0, "INTERACTION_CREATE", d)
+        self.assertEqual((await self.answer(simulator, "1", {"type": 5})).code, (404, 10062))
+        id = self.interact(simulator)
+        simulator.dispatch(0, "INTERACTION_CREATE", b'{"x":"t1"}')
+        self.assertEqual((await self.answer(simulator, id, {"type": 5})).status, 204)
+
+    async def test_nowhere(self) -> None:
+        """One that belongs to no channel can't be answered by a message."""
+        simulator, _ = await self.arrange()
+        id = self.interact(simulator, channel_id=None)
+        reply = await self.answer(simulator, id, {"type": 4, "data": {"content": "x"}})
+        self.assertEqual(reply.code, (404, 10003))
+
+    async def test_follow_ups_by_id(self) -> None:
+        """Follow-ups are deleted by their ids; others' messages are none of the application's."""
+        simulator, client = await self.arrange()
+        id = self.interact(simulator)
+        await self.answer(simulator, id, {"type": 4, "data": {"content": "x"}})
+        own = self.own(simulator)
+        followed = (await self.post(simulator, own, {"content": "y"}, headers=TOKENLESS)).json["id"]
+        guild = simulator.guild(0)
+        owner = int(guild.fields["owner_id"])
+        theirs = simulator.hub.deeds.post_message(channel_of(guild), "z", author=owner)["id"]
+        deleted = await self.ask(simulator, f"{own}/messages/{followed}", "DELETE", TOKENLESS)
+        self.assertEqual((deleted.status, (await client.first("MESSAGE_DELETE"))["d"]["id"]), (204, followed))
+        for message in (followed, theirs):
+            reply = await self.ask(simulator, f"{own}/messages/{message}", headers=TOKENLESS)
+            self.assertEqual(reply.code, (404, 10008))
+
     async def test_follow_up_first(self) -> None:
         """What follows an interaction must come after its answer."""
         simulator, _ = await self.arrange()
@@ -213,6 +246,23 @@ class WebhookTests(InteractionCase):
         self.assertEqual(
             (await self.post(simulator, elsewhere, {"content": "x"}, headers=TOKENLESS)).code, (404, 10003)
         )
+
+    async def test_where(self) -> None:
+        """Fifteen in a channel, none in a direct one; others' messages are not the webhook's."""
+        simulator, _ = await self.arrange()
+        guild = simulator.guild(0)
+        simulator.rest.limit("POST", "/channels/{}/webhooks", 0)
+        path = f"/channels/{channel_of(guild)}/webhooks"
+        replies = [await self.post(simulator, path, {"name": f"n{number}"}) for number in range(16)]
+        self.assertEqual([reply.status for reply in replies], [200] * 15 + [400])
+        self.assertEqual(replies[15].code, (400, 30007))
+        direct = simulator.hub.deeds.open_direct(int(guild.fields["owner_id"]))["id"]
+        reply = await self.post(simulator, f"/channels/{direct}/webhooks", {"name": "x"})
+        self.assertEqual(reply.code, (403, 50003))
+        hook = replies[0].json
+        bots = (await self.post(simulator, messages_of(guild), {"content": "x"})).json["id"]
+        path = f"/webhooks/{hook['id']}/{hook['token']}/messages/{bots}"
+        self.assertEqual((await self.ask(simulator, path, headers=TOKENLESS)).code, (404, 10008))
 
     async def test_limit(self) -> None:
         """Five calls in two seconds, each webhook for itself."""

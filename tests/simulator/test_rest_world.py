@@ -187,6 +187,13 @@ class ChannelTests(RestCase):
             self.assertEqual((reply.code, next(iter(changes)) in reply.json["errors"]), ((400, 50035), True), changes)
         self.assertEqual((await self.ask(simulator, f"/channels/{channel}")).json, before)
 
+    async def test_direct_channels_stay(self) -> None:
+        """A direct channel can't be changed."""
+        simulator = await self.start()
+        direct = simulator.hub.deeds.open_direct(int(simulator.guild(0).fields["owner_id"]))["id"]
+        reply = await self.ask(simulator, f"/channels/{direct}", "PATCH", json={"name": "x"})
+        self.assertEqual(reply.code, (403, 50003))
+
     async def test_typing(self) -> None:
         """TYPING_START of the bot."""
         simulator, client = await self.listening()

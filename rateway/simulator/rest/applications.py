@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rateway.model.intents import Intent
-
+from ..gateway.rules import application_flags
 from ..hub import Hub
 from ..world.deeds import UnknownUser
 from ..world.guild import Guild
@@ -14,9 +13,6 @@ from .buckets import Route
 from .calls import Call
 from .errors import refusal, required
 from .guilds import PERMISSIONS, with_counts
-
-_FLAGS = {Intent.GUILD_PRESENCES: 1 << 12, Intent.GUILD_MEMBERS: 1 << 14, Intent.MESSAGE_CONTENT: 1 << 18}
-"""The application's flags that stand for the privileged intents."""
 
 
 class Applications:
@@ -80,7 +76,7 @@ class Applications:
             "verify_key": "0" * 64,
             "owner": hub.world.users[next(owners, hub.world.bot_id)],
             "team": None,
-            "flags": sum(flag for intent, flag in _FLAGS.items() if allowed & intent),
+            "flags": application_flags(allowed),
             "approximate_guild_count": len(hub.world.guilds),
             "interactions_endpoint_url": None,
             "redirect_uris": [],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
+import msgspec
 from attrs import frozen
 
 from .errors import ApiError, invalid, no_snowflake, refusal
@@ -67,13 +67,9 @@ def read_body(content_type: str, raw: bytes) -> Body:
 
 def _json(raw: bytes) -> Any:
     try:
-        return json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise refusal(50109) from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _multipart(content_type: str, raw: bytes) -> Body:
@@ -141,7 +137,7 @@ class Query:
         text = self.text(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= 20):
             raise invalid(name, "NUMBER_TYPE_COERCE", f'Value "{text}" is not int.')
         value = int(text)
         if value < lowest:

@@ -28,7 +28,7 @@ def optional_text(fields: dict[str, Any], name: str, limit: int, *, lowest: int 
 
 def whole(value: object, name: str, lowest: int, highest: int) -> int:
     """A whole number, perhaps as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise invalid(name, "NUMBER_TYPE_COERCE", f'Value "{value}" is not int.')

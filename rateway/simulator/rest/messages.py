@@ -78,7 +78,7 @@ class Messages:
 
     def _vary(self, parts: tuple[str, ...]) -> Route | None:
         """Very old messages and very new ones are deleted on buckets of their own."""
-        if not parts[1].isdigit():
+        if not parts[1].isdigit() or len(parts[1]) > 20:
             return None
         age = age_of(int(parts[1]), self._hub.world_time())
         return self._delete_old if age > _FORTNIGHT else self._delete_fresh if age < _FRESH else None

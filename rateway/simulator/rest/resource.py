@@ -15,6 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ..records import RestRequest
 from .answers import Answer, Staged
 from .buckets import without_secrets
+from .errors import plain
 
 if TYPE_CHECKING:
     from .server import Rest
@@ -37,7 +38,11 @@ class RestResource(Resource):
         rest.hub.transports.add(request.channel.transport)
         record = self._record(request)
         key = rest.began(record)
-        staged = rest.respond(record)
+        try:
+            staged = rest.respond(record)
+        except Exception:
+            self._log.failure("the simulator met a bug of its own")
+            staged = Staged(answer=plain(500, "Internal Server Error").answer())
         gone: list[bool] = []
         finished: Deferred[None] = request.notifyFinish()
         finished.addBoth(lambda _: gone.append(True))
