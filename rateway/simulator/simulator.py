@@ -78,7 +78,8 @@ The world
     ``world`` (``guilds``, ``users``, ``bot``), ``guild(index)``, ``guild_create(guild_id, *, intents=None, pad_to=0)``
     -> bytes of d, ``outage(guild_id)``, ``recover(guild_id)``, ``join_guild(members=None)`` -> Guild,
     ``leave_guild(guild_id, *, how="told")`` or ``"silently"``; ``traffic.start(rate, mix=None)``, ``traffic.stop()``,
-    ``traffic.happen(count)``. For benchmarks ``load.start(rate, sessions=1)``, ``load.stop()``: packed events over all
+    ``traffic.happen(count)``; ``deeds``: messages, reactions, typing, pins by anybody (see ``world.deeds``). For
+    benchmarks ``load.start(rate, sessions=1)``, ``load.stop()``: packed events over all
     sessions, once so many are there; ``load.reached`` events/s, ``load.sent``, ``load.left_out``.
 
 REST (``rest``; paths are those below ``/api/v10``)
@@ -90,7 +91,6 @@ REST (``rest``; paths are those below ``/api/v10``)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -106,6 +106,7 @@ from twisted.web.server import Site
 
 from .control.api import ControlResource
 from .control.controls import Controls
+from .endpoints import at_address, is_address
 from .gateway.sessions import Sessions
 from .gateway.websocket import GatewayResource
 from .hub import Hub
@@ -129,8 +130,6 @@ from .world.traffic import Traffic
 from .world.world import World
 
 T = TypeVar("T")
-
-_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 
 class _QuietSite(Site):
@@ -184,7 +183,7 @@ class Simulator(Controls):
         self.port = address.port
         self.host = self.options.host or ("127.0.0.1" if address.host == "0.0.0.0" else address.host)  # noqa: S104
         self.resume_host = self.options.resume_host or self.host
-        if self._is_address(self.resume_host) and self.resume_host != self.host and address.host != "0.0.0.0":  # noqa: S104
+        if is_address(self.resume_host) and self.resume_host != self.host and address.host != "0.0.0.0":  # noqa: S104
             try:
                 await self.open_resume_host()
                 self._separate_resume_host = True
@@ -222,10 +221,6 @@ class Simulator(Controls):
         if self._separate_resume_host:
             await self.open_resume_host()
         self._begin()
-
-    @staticmethod
-    def _is_address(host: str) -> bool:
-        return _ADDRESS.fullmatch(host) is not None
 
     async def open_resume_host(self) -> None:
         """Listen on the resume host; done by :meth:`start` already."""
@@ -340,13 +335,3 @@ class Simulator(Controls):
     def report(self) -> str:
         """``no rule broken``, or the breaches line by line, grouped when they are many."""
         return report(self.hub.journal)
-
-
-def at_address(endpoint: str, address: str, port: int) -> str:
-    """The same endpoint string, at another address and port."""
-    parts = re.split(r"(?<!\\):", endpoint)
-    kind, first, *rest = parts
-    if "=" in first:
-        rest = [first, *rest]
-    rest = [part for part in rest if not part.startswith(("interface=", "port="))]
-    return ":".join([kind, str(port), *rest, f"interface={address}"])

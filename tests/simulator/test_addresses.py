@@ -17,8 +17,9 @@ from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 
+from rateway.simulator.endpoints import at_address
 from rateway.simulator.options import SimulatorOptions
-from rateway.simulator.simulator import Simulator, at_address
+from rateway.simulator.simulator import Simulator
 from tests.simulator.client import SimulatorTestCase, the_reactor
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from ..hub import encode
+from ..world.deeds import Deeds
 from ..world.guild import Guild
 from .directory import Directory
 
 
 class GuildControls(Directory):
     """What a test may do to guilds."""
+
+    @property
+    def deeds(self) -> Deeds:
+        """What anybody may do in the world: messages, reactions, typing, pins."""
+        return self.hub.deeds
 
     def guild(self, index: int) -> Guild:
         """The world's guild in order of ids, from 0."""

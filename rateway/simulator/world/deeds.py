@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from ..hub import Hub
 
 
+_WITHOUT_MESSAGES = {4, 14, 15, 16}
+"""Types of channels: categories, directories, forums, media."""
+
+
 class UnknownChannel(LookupError):
     """There is no channel with this id (Discord's code 10003)."""
+
+
+class NotText(ValueError):
+    """The channel holds no messages: a category or a forum (Discord's code 50008)."""
 
 
 class UnknownMessage(LookupError):
@@ -100,9 +108,12 @@ class Deeds:
         :param flags: 64 makes it ephemeral: it is told, but the channel does not remember it.
         :param fields: of the message object as they are: ``embeds``, ``components``, ``nonce``, ``tts`` …
         :raises UnknownChannel, UnknownUser: if there is no such channel or author.
+        :raises NotText: if the channel holds no messages.
         """
         world = self._hub.world
         place = self._place(channel_id)
+        if place.type in _WITHOUT_MESSAGES:
+            raise NotText(channel_id)
         by = world.bot_id if author is None else author
         if by not in world.users:
             raise UnknownUser(by)

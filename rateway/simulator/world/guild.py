@@ -11,7 +11,7 @@ from rateway.model.intents import Intent
 from .channels import OBFUSCATED
 from .members import Members
 from .payloads import EPOCH, Json, iso
-from .places import History, Place
+from .places import History, Memory, Place
 from .presences import Presences
 
 _HUGE = 75_000
@@ -72,7 +72,7 @@ class Guild:
         wants to see again.
     :ivar voice_session: the gateway session that brought the bot into voice.
     :ivar channel_info: ``status`` and ``voice_start_time`` of voice channels that have them (op 43).
-    :ivar histories: the recent messages of channels and threads.
+    :ivar histories: the recent messages of channels and threads; ``memory`` bounds those of the whole world.
     """
 
     id: int
@@ -82,6 +82,7 @@ class Guild:
     roles: dict[int, Json]
     members: Members
     presences: Presences
+    memory: Memory
     joined_at: float = EPOCH
     unavailable: bool = False
     emojis: dict[int, Json] = Factory(dict)
@@ -145,7 +146,7 @@ class Guild:
         channel = self.channels.get(id) or self.threads.get(id)
         if channel is None or channel["flags"] & OBFUSCATED:
             return None
-        return Place(id, self, channel, self.histories.setdefault(id, History()))
+        return Place(id, self, channel, self.histories.setdefault(id, History(self.memory)))
 
     def text_channels(self) -> list[int]:
         """Channels with messages that the bot may see."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = 100
 """Messages that each channel remembers; older ones are unknown to whoever asks for them."""
+
+REMEMBERED_IN_ALL = 50_000
+"""Messages that all channels of a world remember together."""
 
 
 @define(eq=False)
@@ -47,9 +51,25 @@ class Reaction:
 
 
 @define(eq=False)
+class Memory:
+    """What all histories of a world share, so that a busy world doesn't grow without end."""
+
+    limit: int = REMEMBERED_IN_ALL
+    _order: deque[tuple[History, int]] = Factory(deque)
+
+    def note(self, history: History, id: int) -> None:
+        """One more; beyond the limit the oldest of all is forgotten."""
+        self._order.append((history, id))
+        if len(self._order) > self.limit:
+            oldest, gone = self._order.popleft()
+            oldest.remove(gone)
+
+
+@define(eq=False)
 class History:
     """The recent messages of one channel, oldest first."""
 
+    memory: Memory = Factory(Memory)
     limit: int = REMEMBERED
     _messages: dict[int, Message] = Factory(dict)
 
@@ -68,6 +88,7 @@ class History:
     def add(self, message: Message) -> None:
         """Remember it; the oldest one beyond the limit is forgotten."""
         self._messages[message.id] = message
+        self.memory.note(self, message.id)
         if len(self._messages) > self.limit:
             del self._messages[next(iter(self._messages))]
 

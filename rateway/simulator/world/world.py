@@ -14,7 +14,7 @@ from .guild import Guild, guild_fields
 from .ids import Ids, direct_id, guild_id, user_id
 from .members import Crowd, Members
 from .payloads import Json
-from .places import History, Place
+from .places import History, Memory, Place
 from .presences import Presences
 from .sizes import guild_size
 from .users import Users
@@ -39,6 +39,7 @@ class World:
         self.ids = Ids()
         self.bot = payloads.user(BOT_ID, "rateway-bot", bot=True)
         self.guilds: dict[int, Guild] = {}
+        self.memory = Memory()
         self.directs: dict[int, Place] = {}
         self.entitlements: dict[int, Json] = {}
         self.subscriptions: dict[int, Json] = {}
@@ -92,7 +93,7 @@ class World:
         given: list[str] = []
         people = Members(self.users, crowd, BOT_ID, own, roles, given)
         fields = guild_fields(id, f"Guild {index}", str(owner))
-        guild = Guild(id, index, BOT_ID, fields, roles, people, Presences(people, BOT_ID))
+        guild = Guild(id, index, BOT_ID, fields, roles, people, Presences(people, BOT_ID), self.memory)
         furnish_roles(guild, self.ids)
         own += [str(role) for role, value in roles.items() if value["name"] == "rateway-bot"]
         given += [str(role) for role, value in roles.items() if not value["managed"] and role != id]
@@ -121,7 +122,7 @@ class World:
         """The bot's direct channel with a user: always the same."""
         id = direct_id(user)
         if id not in self.directs:
-            self.directs[id] = Place(id, None, channels.direct_channel(id, self.users[user]), History())
+            self.directs[id] = Place(id, None, channels.direct_channel(id, self.users[user]), History(self.memory))
         return self.directs[id]
 
     def token(self) -> str:
