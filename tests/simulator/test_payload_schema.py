@@ -35,6 +35,7 @@ OPTIONAL = {
     "message_create_reply": "member message_reference referenced_message nonce",
     "message_create_webhook": "guild_id",
     "message_update": "guild_id embeds",
+    "ready": "shard",
     "thread_list_sync": "channel_ids",
     "voice_state_update_join": "member",
 }

@@ -128,7 +128,7 @@ class Connection(Outlet):
         """The TCP connection is gone."""
         if self.session is not None and not (self.over or self.proven) and self.record.client_code is None:
             # A client that went without a word may have been gone before READY came.
-            self.hub.resumption.doubt(self.session)
+            self.session.unseen = True
         self.over = True
         if self.record.lost_at is None:
             self.record.lost_at = self.hub.now()
@@ -151,7 +151,7 @@ class Connection(Outlet):
         session, self.session = self.session, None
         odd = self._hard or self.is_frozen or self.behaviour != Behaviour()
         if session is not None and odd and not self.proven:
-            self.hub.resumption.doubt(session)
+            session.unseen = True
         if session is not None and session.connection in (self, None):
             if session.connection is self and not self.is_frozen and not self.swallowed:
                 session.told = session.seq
@@ -248,7 +248,7 @@ class Connection(Outlet):
         """The client knows its session: what it sent shows it."""
         if not self.proven and self.session is not None:
             self.proven = True
-            self.hub.resumption.trust(self.session)
+            self.session.unseen = False
 
     def heartbeat(self, d: object) -> None:
         """Op 1; Discord does not look at ``d``, but what it can't be is a breach."""

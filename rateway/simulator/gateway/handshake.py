@@ -251,11 +251,7 @@ def _judge(connection: Connection, session: GatewaySession) -> None:
     old = session.connection
     since = session.detached_at if old is None else old.record.at
     # One that had a session is resumed on in place, after op 9: there is no address to choose.
-    if (
-        not connection.served
-        and hub.resumption.is_misplaced(record.host, record.name)
-        and not hub.resumption.excuses(since)
-    ):
+    if not connection.served and hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
         detail = f"RESUME at {hub.resumption.host_of(record)}, READY named {hub.resumption.resume}"
         hub.breach("resume-host", session.shard, detail)
     transport = transport_of(record.query)

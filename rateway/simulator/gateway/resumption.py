@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import Factory, define
+from attrs import define
 
 from ..records import Connected, Resume
 from .rules import Asked
@@ -22,7 +22,7 @@ def transport_of(query: Mapping[str, str]) -> tuple[str, str]:
 
 @define
 class Resumption:
-    """What is known of the two addresses, and of sessions that a client may not know of.
+    """What is known of the two addresses.
 
     :ivar main: the host of the main address, as a client sees it; ``resume`` that of the other.
     :ivar listening: whether the resume host accepts connections.
@@ -32,15 +32,21 @@ class Resumption:
     resume: str = ""
     listening: bool = True
     _trouble_at: float = float("-inf")
-    _doubtful: set[str] = Factory(set)
 
     def host_of(self, record: Connected) -> str:
         """The host a client connected to: by the name it used where that is one of ours, else by the address."""
-        return record.name if record.name in (self.main, self.resume) else record.host
+        return self._named(record.host, record.name)
+
+    def _named(self, address: str, name: str) -> str:
+        return name if name in (self.main, self.resume) else address
 
     def is_misplaced(self, record: Connected) -> bool:
         """Whether a RESUME on this connection comes to the main address, though there is another one for it."""
-        return self.main != self.resume and self.host_of(record) == self.main
+        return not self.is_for_resumes(record.host, record.name)
+
+    def is_for_resumes(self, address: str, name: str) -> bool:
+        """Whether sessions are resumed where a client came to this address by this name."""
+        return self.main == self.resume or self._named(address, name) != self.main
 
     def misbehaved(self, now: float) -> None:
         """The simulator refused, closed or confused a connection to the resume host."""
@@ -52,28 +58,20 @@ class Resumption:
         :param served: it got READY or RESUMED.
         :param usual: the simulator did what Discord does; a connection that it closed isn't.
         """
-        if not served and not usual and self.host_of(record) in (self.resume, record.host * (self.main == self.resume)):
+        if not (served or usual or self.is_misplaced(record)):
             self.misbehaved(now)
 
     def excuses(self, since: float) -> bool:
         """Whether the resume host was in trouble at any time since then."""
         return not self.listening or self._trouble_at >= since
 
-    def doubt(self, session: GatewaySession) -> None:
-        """The client may never have seen this session's READY."""
-        self._doubtful.add(session.id)
-
-    def trust(self, session: GatewaySession) -> None:
-        """It has."""
-        self._doubtful.discard(session.id)
-
     def is_wasted(self, session: GatewaySession, asked: Asked, resumes: list[Resume]) -> bool:
         """Whether an IDENTIFY throws away a session that the client could have resumed, and had no reason not to.
 
         Other intents, or another total, are a reason: a RESUME changes neither. So is an answer to a RESUME of it that
-        was none, and a resume host that can't be reached.
+        was none, a resume host that can't be reached, and a READY that the client may never have seen.
         """
-        if session.asked.intents != asked.intents or session.id in self._doubtful:
+        if session.asked.intents != asked.intents or session.unseen:
             return False
         since = session.detached_at
         tried = (resume for resume in resumes if resume.session_id == session.id and resume.at >= since)

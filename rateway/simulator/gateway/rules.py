@@ -12,7 +12,7 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from rateway.model.closecodes import close_reason
-from rateway.model.intents import ALL, PRIVILEGED
+from rateway.model.intents import ALL, PRIVILEGED, Intent
 
 PAYLOAD_LIMIT = 4096
 """Bytes a client's payload may have."""
@@ -91,6 +91,7 @@ class Allowance:
 class Asked:
     """What an IDENTIFY asks for.
 
+    :ivar sharded: it names its shard; without, it is shard 0 of 1.
     :ivar transport: ``(encoding, compress)`` of its connection.
     """
 
@@ -101,6 +102,7 @@ class Asked:
     compress: bool
     presence: Mapping[str, object] | None
     transport: tuple[str, str] = ("json", "")
+    sharded: bool = True
 
 
 @frozen
@@ -134,7 +136,7 @@ def read_identify(d: object) -> Asked | Refusal:
     trouble = _identify_trouble(d)
     if trouble:
         return Refusal(4001, "identify-shape", trouble)
-    return Asked(shard, total, intents, threshold, d.get("compress") is True, presence)
+    return Asked(shard, total, intents, threshold, d.get("compress") is True, presence, sharded="shard" in d)
 
 
 def _identify_trouble(d: Mapping[str, object]) -> str:
@@ -181,6 +183,14 @@ _PRESENCE: dict[str, Callable[[Any], bool]] = {
     "status": lambda value: value in _STATUSES,
     "afk": lambda value: isinstance(value, bool),
 }
+
+
+def application_flags(allowed: int) -> int:
+    """The application's flags that stand for the privileged intents enabled (Discord's docs, "Application")."""
+    return sum(flag for intent, flag in _FLAGS.items() if allowed & intent)
+
+
+_FLAGS = {Intent.GUILD_PRESENCES: 1 << 12, Intent.GUILD_MEMBERS: 1 << 14, Intent.MESSAGE_CONTENT: 1 << 18}
 
 
 def check_identify(asked: Asked, *, allowed: int, multiple: int, guilds: int) -> Refusal | None:

@@ -43,6 +43,7 @@ class GatewaySession:
     :ivar seq: of the last dispatch.
     :ivar connection: where events go now; None while the client is away or being replayed to.
     :ivar detached_at: since when there is none; ``left_at``: the same by the world's clock, for its age.
+    :ivar unseen: the client may never have seen its READY.
     :ivar told: the last sequence that was sent on the connection it had before.
     :ivar presence: what stands for the bot's newest presence.
     :ivar backfilling: the guilds that READY listed have not all been sent.
@@ -58,6 +59,7 @@ class GatewaySession:
     left_at: float = 0.0
     backfilling: bool = False
     told: int = 0
+    unseen: bool = False
     presence: object = field(default=None, repr=False)
     _skipped: set[int] = Factory(set)
 

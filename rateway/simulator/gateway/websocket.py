@@ -195,7 +195,7 @@ class GatewayResource(Resource):
             return WebSocketResource(_Builder(self._hub, self._factory, behaviour)).render(request)
         self.log.info("a connection to {host} is met by {what}", host=host, what=behaviour.handshake)
         self._hub.journal.count("refused")
-        if host == self._hub.resumption.resume:
+        if self._hub.resumption.is_for_resumes(host, name):
             self._hub.resumption.misbehaved(self._hub.now())
         transport: Any = request.channel.transport
         self._hub.transports.add(transport)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct
 
 from .guilds import UnavailableGuild
 from .people import CurrentUser
-from .scalars import Count, Object, Snowflake
+from .scalars import Count, Maybe, Object, Snowflake
 
 
 class Dispatch(Object, kw_only=True):
@@ -65,14 +65,13 @@ class Application(Object, kw_only=True):
 
 
 class Ready(Object, rename={"trace": "_trace"}, kw_only=True):
-    """Nothing but ``v`` to ``application`` is documented; what follows live traffic shows."""
+    """Nothing but ``v`` to ``application`` is documented; what follows live traffic shows. ``shard`` is optional."""
 
     v: Literal[10]
     user: CurrentUser
     guilds: list[UnavailableGuild]
     session_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
     resume_gateway_url: Annotated[str, Meta(pattern=r"^wss?://[^/?]+/?$")]
-    shard: Annotated[list[Count], Meta(min_length=2, max_length=2)]
     application: Application
     user_settings: dict[str, Any]
     session_type: Literal["normal"]
@@ -82,6 +81,7 @@ class Ready(Object, rename={"trace": "_trace"}, kw_only=True):
     guild_join_requests: Annotated[list[Any], Meta(max_length=0)]
     auth: dict[str, Any]
     trace: list[str]
+    shard: Maybe[Annotated[list[Count], Meta(min_length=2, max_length=2)]] = UNSET
 
 
 class Resumed(Object, rename={"trace": "_trace"}, kw_only=True):
