@@ -16,7 +16,7 @@ from ..world.ids import user_id
 from ..world.payloads import Json
 from .answers import Answer, json_answer
 from .buckets import Route
-from .calls import Call
+from .calls import Call, Handler
 from .errors import refusal
 
 PERMISSIONS = "2248473465835073"
@@ -30,8 +30,8 @@ class Guilds:
         self._hub = hub
 
     def routes(self) -> list[Route]:
-        def get(path: str, perform: object, limit: int = 5) -> Route:
-            return Route(method="GET", template=f"/guilds/{{}}{path}", limit=limit, per=5.0, perform=perform)  # type: ignore[arg-type]
+        def get(path: str, perform: Handler, limit: int = 5) -> Route:
+            return Route(method="GET", template=f"/guilds/{{}}{path}", limit=limit, per=5.0, perform=perform)
 
         return [
             get("", self.guild),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..hub import Hub
 from ..world.payloads import Json, iso
 from ..world.places import Place
@@ -11,7 +9,7 @@ from .answers import NO_CONTENT, Answer, json_answer
 from .bodies import Body, snowflake
 from .buckets import Route
 from .callbacks import ANSWER_WITHIN, Asked, Asking
-from .calls import Call
+from .calls import Call, Handler
 from .channels import place_of
 from .drafts import EPHEMERAL, Draft, filled, read_draft
 from .errors import invalid, refusal, required
@@ -43,7 +41,7 @@ class Interactions:
         one = f"{own}/messages/{{}}"
         hash = Route(template="/webhooks/{}/{}").hash
 
-        def follow_up(method: str, template: str, perform: Any) -> Route:
+        def follow_up(method: str, template: str, perform: Handler) -> Route:
             return Route(method=method, template=template, limit=LIMIT, per=PER, bucket=hash, perform=perform)
 
         return [

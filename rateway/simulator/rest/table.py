@@ -16,6 +16,7 @@ from .reactions import Reactions
 from .webhooks import Webhooks
 
 _TOKENLESS = re.compile(r"/gateway|/interactions/[^/]+/[^/]+/callback|/webhooks/[^/]+/[^/]+(?:/.*)?")
+"""Paths that need no Authorization."""
 _CLOSED = tuple(
     Route(template=template)
     for template in (
@@ -31,11 +32,11 @@ _CLOSED = tuple(
         "/users/{}",
     )
 )
+"""Paths of which every method is known."""
 
 
 def table(hub: Hub) -> list[Route]:
     """Every route that does more than answer ``{}``; the first that matches answers."""
-    webhooks = Webhooks(hub)
     return [
         *Applications(hub).routes(),
         *Commands(hub).routes(),
@@ -44,7 +45,7 @@ def table(hub: Hub) -> list[Route]:
         *Messages(hub).routes(),
         *Reactions(hub).routes(),
         *Interactions(hub).routes(),
-        *webhooks.routes(),
+        *Webhooks(hub).routes(),
     ]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..hub import Hub
 from ..world.payloads import Json
 from ..world.places import Place
 from .answers import NO_CONTENT, Answer, json_answer
 from .bodies import snowflake
 from .buckets import Route
-from .calls import Call
+from .calls import Call, Handler
 from .channels import place_of
 from .drafts import filled, read_draft
 from .errors import refusal, required
@@ -34,7 +32,7 @@ class Webhooks:
         message = f"{called}/messages/{{}}"
         hash = Route(template=called).hash
 
-        def call(method: str, template: str, perform: Any) -> Route:
+        def call(method: str, template: str, perform: Handler) -> Route:
             return Route(method=method, template=template, limit=LIMIT, per=PER, bucket=hash, perform=perform)
 
         return [
