@@ -68,6 +68,24 @@ class RateTests(LoadCase):
             counts = [len(self.of_load(client)) for client in clients]
             self.assertTrue(max(counts) - min(counts) <= 4, (rate, counts))
 
+    def test_few_take_all(self) -> None:
+        """Where most clients are stuck, the others get exactly what is due, and alike."""
+        self.start(guilds=10, members=3)
+        clients = self.fleet(10)
+        for client in clients[4:]:
+            client.wire.is_stuck = True
+        self.load.start(475)
+        self.run_for(TICK)
+        before = self.load.sent
+        for _ in range(300):
+            sent = self.load.sent
+            self.run_for(TICK)
+            self.assertTrue(9 <= self.load.sent - sent <= 10, self.load.sent - sent)
+        self.assertTrue(abs(self.load.sent - before - 2850) <= 1, self.load.sent)
+        counts = [len(self.of_load(client)) for client in clients]
+        self.assertTrue(max(counts[:4]) - min(counts[:4]) < 0.05 * max(counts), counts)
+        self.assertEqual(counts[4:], [0] * 6)
+
     def test_slow(self) -> None:
         """A rate of less than one event a tick holds too."""
         self.start()

@@ -123,7 +123,7 @@ class Load:
         start = self._hub.now()
         for session in sessions:
             if session not in self._stocks:
-                for event in self._stock(session, len(sessions)).events(self._hub.world_time()):
+                for event in self._stock(session).events(self._hub.world_time()):
                     if session.connection is not None:
                         session.connection.encoder.prepare(event)
                 if self._hub.now() - start >= _TICK:
@@ -131,41 +131,54 @@ class Load:
         return True
 
     def _send(self, sessions: list[GatewaySession], count: int) -> None:
-        """The next ``count`` events, spread evenly.
-
-        With few for each, the sessions take turns; with many, all get their share, and take turns in getting one more.
-        """
-        hub, now = self._hub, self._hub.world_time()
-        takers = self._takers(sessions, now)
-        if not takers:
-            return
-        share, more = divmod(count, len(takers))
-        if share < _BUNDLE:
-            served, share, more = ceil(count / _BUNDLE), _BUNDLE, 0
-            turns = served
-        else:
-            served, turns = len(takers), more
+        """The next ``count`` events, spread evenly over all who can take them."""
+        now = self._hub.world_time()
         left = count
-        for place in range(served):
-            session, stock = takers[(self._turn + place) % len(takers)]
-            events = stock.draw(min(share + (place < more), left), now)
-            if events:
-                hub.deliver_packed(session, events)
-                left -= len(events)
-        self._turn += turns
+        if count < _BUNDLE * len(sessions):
+            left = self._in_turn(sessions, left, now)
+        if left:
+            left = self._to_all(sessions, left, now)
         self._due -= count - left
         self.sent += count - left
 
-    def _takers(self, sessions: list[GatewaySession], now: float) -> list[tuple[GatewaySession, Stock]]:
-        """The sessions that can take events, and that there are any for."""
-        able = [(session, self._stock(session, len(sessions))) for session in sessions if not _is_stuck(session)]
-        return [(session, stock) for session, stock in able if not stock.is_empty(now)]
+    def _in_turn(self, sessions: list[GatewaySession], left: int, now: float) -> int:
+        """Few events for many sessions: some get a bundle, and at the next tick it is the turn of those after them."""
+        place, number = self._turn, len(sessions)
+        for _ in range(number):
+            if left <= 0:
+                break
+            place += 1
+            left -= self._give(sessions[place % number], min(_BUNDLE, left), now)
+        self._turn = place
+        return left
 
-    def _stock(self, session: GatewaySession, sessions: int) -> Stock:
-        """What the session is sent, one of so many."""
+    def _to_all(self, sessions: list[GatewaySession], left: int, now: float) -> int:
+        """Many events for few sessions: all get their share, and they take turns in getting one more."""
+        takers = [session for session in sessions if self._takes(session, now)]
+        share, more = divmod(left, len(takers)) if takers else (0, 0)
+        for place in range(len(takers) if share else more):
+            session = takers[(self._turn + place) % len(takers)]
+            left -= self._give(session, share + (place < more), now)
+        self._turn += more
+        return left
+
+    def _takes(self, session: GatewaySession, now: float) -> bool:
+        """Whether the session can take events, and there are any for it."""
+        return not _is_stuck(session) and not self._stock(session).is_empty(now)
+
+    def _give(self, session: GatewaySession, count: int, now: float) -> int:
+        """So many events at most; how many there were is returned."""
+        if _is_stuck(session):
+            return 0
+        events = self._stock(session).draw(count, now)
+        if events:
+            self._hub.deliver_packed(session, events)
+        return len(events)
+
+    def _stock(self, session: GatewaySession) -> Stock:
         stock = self._stocks.get(session)
         if stock is None:
-            size = min(max(_STOCK // sessions, _SMALLEST), _LARGEST)
+            size = min(max(_STOCK // len(self._hub.sessions), _SMALLEST), _LARGEST)
             stock = self._stocks[session] = Stock(self._hub.world, session.asked, size, self._random)
         return stock
 

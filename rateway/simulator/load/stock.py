@@ -62,6 +62,7 @@ class Stock:
     def draw(self, count: int, now: float) -> list[Packed]:
         """The next events: fewer, or none, where there is little to tell.
 
+        :param count: at least one.
         :param now: the world's time.
         """
         found: list[Packed] = []
