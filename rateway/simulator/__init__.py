@@ -14,12 +14,14 @@ From the outside in:
 ``connection``  one gateway connection; ``handshake`` its IDENTIFY and RESUME, ``commands`` its ops 3, 4, 8, 31, 43
 ``hub``         what all connections share: token, limits, sessions, journal, world
 ``traffic``     makes the world move at a chosen rate
+``load``        sends packed events to all sessions at a rate for benchmarks; ``openfiles`` lets it hold that many
 ``world``       guilds, members and users from a seed; ``guild`` holds one guild, ``payloads`` Discord's shapes, ``ids``
 ``sessions``    what survives a connection: sequence and replay buffer
 ``rules``       PURE: identify concurrency, daily allowance, send limits, what an IDENTIFY may ask
 ``filters``     PURE: which events the intents let through
 ``outflow``     how messages become frames and segments, slowly or in pieces; ``holdback`` events that wait
 ``encoding``    PURE: zlib-stream, zstd-stream, plain; split and corrupt on demand
+``packing``     PURE: events compressed once for any number of connections
 ``behaviour``   PURE: how a connection is told to misbehave
 ``records``     what happened, for assertions; ``options`` what may be chosen
 """
