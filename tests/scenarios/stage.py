@@ -76,9 +76,8 @@ class Run:
 
 
 def _difference(sequences: list[int], wanted: list[Kept]) -> str:
-    should = [seq for seq, _, _ in wanted]
     twice = sorted({seq for seq in sequences if sequences.count(seq) > 1})
-    missing = sorted(set(should) - set(sequences))
+    missing = [f"{seq} {name}" for seq, name, _ in wanted if seq not in set(sequences)]
     return f"missing {missing[:20]}, twice {twice[:20]}, in order {sequences == sorted(sequences)}"
 
 

@@ -56,7 +56,9 @@ class CriteriaTests(StageTestCase):
 
     async def holds(self, name: str) -> None:
         """The scenario holds for rateway, and its worker gets every event once, in order."""
-        self.assertEqual(await ENSEMBLE.result(self.reactor, name, self._play_and_check), "")
+        wrong = await ENSEMBLE.result(self.reactor, name, self._play_and_check)
+        if wrong:
+            self.fail(wrong)
 
     async def _play_and_check(self, name: str) -> None:
         for run in await self.play(name):
