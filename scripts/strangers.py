@@ -62,7 +62,8 @@ def _install_node() -> None:
     folder.mkdir()
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_PINS / name, folder)
-    program = [str(NODE), str(_NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    # The machine's authorities count, as with pip: there may be one of its own between us and the registry.
+    program = [str(NODE), "--use-system-ca", str(_NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     npm = [*program, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
     where = ["--prefix", str(folder), "--cache", str(_FOLDER / "npm")]
     patience = ["--fetch-retries", "2", "--fetch-retry-mintimeout", "1000", "--fetch-retry-maxtimeout", "5000"]
