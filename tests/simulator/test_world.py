@@ -49,10 +49,13 @@ CHANNEL_KEYS = {
     "rate_limit_per_user flags",
     4: "id type name position permission_overwrites parent_id flags",
     13: "id type name position parent_id permission_overwrites bitrate user_limit rtc_region nsfw flags",
+    5: "id type name position parent_id permission_overwrites topic nsfw last_message_id rate_limit_per_user "
+    "last_pin_timestamp flags",
     15: "id type name position parent_id permission_overwrites topic nsfw last_message_id rate_limit_per_user "
     "available_tags default_reaction_emoji default_sort_order default_forum_layout "
     "default_thread_rate_limit_per_user flags",
 }
+CHANNEL_KEYS[16] = CHANNEL_KEYS[15]
 READY_KEYS = (
     "v user_settings user session_type session_id resume_gateway_url relationships private_channels presences "
     "guild_join_requests guilds shard auth application _trace"
@@ -92,8 +95,23 @@ class ShapeTests(SynchronousTestCase):
         hidden = [c for c in self.payload["channels"] if c["flags"] & 1 << 17]
         self.assertEqual([c["name"] for c in hidden], ["___hidden___"])
         for channel in self.payload["channels"]:
-            if channel["type"] in CHANNEL_KEYS and channel not in hidden:
+            if channel not in hidden:
                 self.assertEqual(set(channel), set(CHANNEL_KEYS[channel["type"]].split()))
+
+    def test_every_type(self) -> None:
+        """There are channels of every type a bot can see, threads of each of theirs, overwrites of both kinds, tags."""
+        channels, threads = self.payload["channels"], self.payload["threads"]
+        self.assertEqual({channel["type"] for channel in channels}, {0, 2, 4, 5, 13, 15, 16})
+        parents = {channel["id"]: channel["type"] for channel in channels}
+        self.assertEqual({(t["type"], parents[t["parent_id"]]) for t in threads}, {(10, 5), (11, 15), (12, 0)})
+        overwrites = [each for channel in channels for each in channel["permission_overwrites"]]
+        self.assertEqual({each["type"] for each in overwrites}, {0, 1})
+        (forum,) = [channel for channel in channels if channel["type"] == 15]
+        self.assertEqual(set(forum["available_tags"][0]), set(["id", "name", "moderated", "emoji_id", "emoji_name"]))
+        (post,) = [thread for thread in threads if thread["type"] == 11]
+        self.assertTrue(set(post["applied_tags"]) <= {tag["id"] for tag in forum["available_tags"]})
+        private = [thread for thread in threads if "invitable" in thread["thread_metadata"]]
+        self.assertEqual([thread["type"] for thread in private], [12])
 
     def test_users(self) -> None:
         """Users have their keys; the bot is marked as one."""
