@@ -150,6 +150,16 @@ class IdentifyTests(BenchCase):
             client.identify(shard, total)
             self.assert_closed(client, 4010, "invalid-shard")
 
+    def test_no_shard(self) -> None:
+        """Without a shard it is shard 0 of 1, and READY names none."""
+        self.start(identify_window=0.0)
+        client = self.connect()
+        client.tell(2, {"token": "simulator-token", "intents": 0, "properties": {}})
+        (ready,) = client.wire.all("READY")
+        self.assertNotIn("shard", ready["d"])
+        self.assertEqual(self.ready(1, 2, intents=0).wire.all("READY")[0]["d"]["shard"], [1, 2])
+        self.assertEqual([(i.shard, i.total) for i in self.hub.journal.identifies], [(0, 1), (1, 2)])
+
     def test_sharding_required(self) -> None:
         """More than 2500 guilds on a shard are closed with 4011."""
         self.start(guilds=2501, members=0)

@@ -14,7 +14,7 @@ from rateway.model.closecodes import close_reason
 
 from ..hub import Hub
 from ..records import ClientClose, Connected, Frame
-from . import commands, handshake
+from . import commands, handshake, replay
 from .behaviour import Behaviour, Drop
 from .encoding import make_encoder
 from .outlet import Outlet, Wire
@@ -269,7 +269,7 @@ class Connection(Outlet):
 _OPENING: dict[int, Callable[[Connection, object], None]] = {
     1: Connection.heartbeat,
     2: handshake.identify,
-    6: handshake.resume,
+    6: replay.resume,
 }
 
 
