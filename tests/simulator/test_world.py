@@ -107,7 +107,7 @@ class ShapeTests(SynchronousTestCase):
         overwrites = [each for channel in channels for each in channel["permission_overwrites"]]
         self.assertEqual({each["type"] for each in overwrites}, {0, 1})
         (forum,) = [channel for channel in channels if channel["type"] == 15]
-        self.assertEqual(set(forum["available_tags"][0]), set(["id", "name", "moderated", "emoji_id", "emoji_name"]))
+        self.assertEqual(set(forum["available_tags"][0]), {"id", "name", "moderated", "emoji_id", "emoji_name"})
         (post,) = [thread for thread in threads if thread["type"] == 11]
         self.assertTrue(set(post["applied_tags"]) <= {tag["id"] for tag in forum["available_tags"]})
         private = [thread for thread in threads if "invitable" in thread["thread_metadata"]]
