@@ -84,7 +84,7 @@ def _judge(connection: Connection, session: GatewaySession) -> None:
     old = session.connection
     since = session.detached_at if old is None else old.record.at
     # One that had a session is resumed on in place, after op 9: there is no address to choose.
-    if not connection.served and hub.resumption.is_misplaced(record) and not hub.resumption.excuses(since):
+    if not connection.served and _is_misplaced(connection) and not hub.resumption.excuses(since):
         detail = f"RESUME at {hub.resumption.host_of(record)}, READY named {hub.resumption.resume}"
         hub.breach("resume-host", session.shard, detail)
     transport = transport_of(record.query)
@@ -93,10 +93,16 @@ def _judge(connection: Connection, session: GatewaySession) -> None:
         hub.breach("resume-query", session.shard, detail)
 
 
+def _is_misplaced(connection: Connection) -> bool:
+    """Whether READY named another address than the main one, to which the client came."""
+    addresses = connection.hub.addresses
+    return addresses.resume != addresses.gateway and connection.hub.resumption.is_misplaced(connection.record)
+
+
 def _remind(connection: Connection) -> None:
     """Who resumes at the main address is disconnected more often: op 7, after a while."""
     hub, delay = connection.hub, connection.hub.options.reconnect_after
-    if delay and hub.resumption.is_misplaced(connection.record):
+    if delay and _is_misplaced(connection):
         hub.later(delay, lambda: connection.control(7))
 
 
