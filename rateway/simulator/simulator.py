@@ -140,13 +140,17 @@ class _QuietSite(Site):
 
 
 class Simulator(Controls):
-    """A simulated Discord; the module's docstring lists what it offers."""
+    """A simulated Discord; the module's docstring lists what it offers.
+
+    :ivar options: of the Discord there is now; ``first_options`` those it was built with.
+    :ivar in_scenario: a scenario is being run.
+    """
 
     _log = Logger()
     in_scenario = False
 
     def __init__(self, reactor: Any, options: SimulatorOptions | None = None, clock: Clock | None = None) -> None:
-        self.options = options or SimulatorOptions()
+        self.options = self.first_options = options or SimulatorOptions()
         self.host = self.resume_host = ""
         self.port = 0
         self._reactor = reactor

@@ -51,8 +51,8 @@ async def run_scenario(
 
 
 async def run_case(simulator: Simulator, case: Case, *, say: Say = lambda line: None, slack: float = 0.0) -> Report:
-    """Run one case; see :func:`run_scenario`."""
-    options = attrs.evolve(simulator.options, journal_limit=0, **case.options)
+    """Run one case; see :func:`run_scenario`. What it says of the simulator is added to what that was built with."""
+    options = attrs.evolve(simulator.first_options, journal_limit=0, **case.options)
     await simulator.renew(options)
     return await _Run(simulator, case, say, slack).run()
 
