@@ -10,6 +10,7 @@ import treq
 from twisted.internet.defer import Deferred
 from twisted.web.client import ResponseNeverReceived
 
+from rateway.simulator.control import views
 from rateway.simulator.control.actions import ACTIONS
 from rateway.simulator.records import KINDS
 from rateway.simulator.simulator import Simulator
@@ -416,6 +417,9 @@ class RefusalTests(ControlCase):
         self.assertEqual(reply.status, 500)
         self.assertIn("KeyError", reply.json["error"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.patch(views, "state", lambda _: object())
+        self.assertEqual((await self.control(simulator, "/state")).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     async def test_scenarios(self) -> None:
         """The packaged scenarios are listed below /control, too."""

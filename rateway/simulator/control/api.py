@@ -68,7 +68,8 @@ class ControlResource(Resource):
         doing = Deferred.fromCoroutine(self._answer(method, path, request))
         gone: Deferred[None] = request.notifyFinish()
         gone.addErrback(lambda _: doing.cancel())
-        doing.addCallbacks(self._finish, self._broken, (request,), errbackArgs=(request,))
+        doing.addCallback(self._finish, request)
+        doing.addErrback(self._broken, request)
         return NOT_DONE_YET
 
     async def _answer(self, method: str, path: str, request: Request) -> object:
