@@ -29,6 +29,10 @@ class CursorStore(Protocol):
     ) -> None:
         """Write the cursors, with the effects of a batch, in one transaction."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is written slice by slice: whatever else is to be written would have to finish it first."""
+
 
 @define
 class Checkpoint:
@@ -81,7 +85,9 @@ class Checkpoint:
         if self._write is not None and self._write.active():
             self._write.cancel()
         self._write = None
-        if self._changed:
+        if self._store.busy:
+            self._write = self._reactor.callLater(WRITE_DELAY, self.write)
+        elif self._changed:
             changes = self.changes()
             try:
                 self._store.apply((), changes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -22,9 +22,28 @@ from rateway.model.session import Session
 
 from .checkpoint import Checkpoint, CursorStore
 
+SLICE = 0.005
+"""Seconds of a turn of the reactor that a long batch may take."""
+
+_Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
+
+_Prepared: TypeAlias = tuple[int, list[tuple[int, str, Sequence[Dispatch]]], bool, Mapping[int, tuple[str, int]]]
+"""When it was received (ms), what is to be published, whether a session began, and the cursors to write."""
+
 
 class EventStore(CursorStore, Protocol):
     """What the pipeline needs of the store."""
+
+    def begin(
+        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
+    ) -> bool:
+        """Put it in slice by slice, if it may take long; whether that was begun."""
+
+    def step(self) -> bool:
+        """A slice more; whether only the rest of :meth:`finish` is left."""
+
+    def finish(self) -> None:
+        """All that is left, and the commit."""
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the session."""
@@ -58,36 +77,90 @@ class Pipeline:
     _publisher: EventPublisher
     _checkpoint: Checkpoint
     _now: Callable[[], float] = time.time
+    _timer: Callable[[], float] = time.perf_counter
     events: int = field(default=0, init=False)
-    _batch: list[tuple[int, Session, Sequence[Dispatch]]] = field(factory=list, init=False)
+    _batch: _Batch = field(factory=list, init=False)
     _scheduled: bool = field(default=False, init=False)
+    _under_way: _Prepared | None = field(default=None, init=False)
 
     def take(self, shard_id: int, session: Session, dispatches: Sequence[Dispatch]) -> None:
         """Events of one read: they are flushed together with all other reads of this turn of the reactor."""
         self._batch.append((shard_id, session, dispatches))
         if not self._scheduled:
             self._scheduled = True
-            self._reactor.callLater(0, self.flush)
+            self._reactor.callLater(0, self._turn)
 
     def flush(self) -> None:
-        """Store, then publish, what was taken."""
-        self._scheduled = False
+        """Store, then publish, all that was taken: now, however long it takes."""
+        if self._under_way is not None:
+            self._conclude(self._under_way)
         batch, self._batch = self._batch, []
-        if not batch:
-            return
-        received_ms = int(self._now() * 1000)
-        publisher, checkpoint = self._publisher, self._checkpoint
-        for shard_id, session, got in batch:
-            dispatches = checkpoint.unkept(shard_id, session.id, got)
-            publisher.publish(shard_id, session.id, dispatches, received_ms)
+        if batch:
+            self._put(batch, self._prepare(batch))
+
+    def _turn(self) -> None:
+        """Once a turn of the reactor, while there is something to do.
+
+        A batch that takes long is put into the store slice by slice, and what comes meanwhile waits behind it: so
+        heartbeats go out on time, and order is kept.
+        """
+        self._scheduled = False
+        under_way = self._under_way
+        if under_way is None:
+            batch, self._batch = self._batch, []
+            if not batch:
+                return
+            prepared = self._prepare(batch)
+            if not self._begin(batch, prepared):
+                self._put(batch, prepared)
+                return
+            under_way = self._under_way = prepared
+        until = self._timer() + SLICE
+        done = self._store.step()
+        while not done and self._timer() < until:
+            done = self._store.step()
+        if done:
+            self._conclude(under_way)
+        if self._under_way is not None or self._batch:
+            self._scheduled = True
+            self._reactor.callLater(0, self._turn)
+
+    def _prepare(self, batch: _Batch) -> _Prepared:
+        """What of a batch is to be published, and what is to be written beside it."""
+        checkpoint = self._checkpoint
+        fresh = [(shard, session.id, checkpoint.unkept(shard, session.id, got)) for shard, session, got in batch]
+        begun, checkpoint.has_begun = checkpoint.has_begun, False
+        return int(self._now() * 1000), fresh, begun, checkpoint.changes()
+
+    def _put(self, batch: _Batch, prepared: _Prepared) -> None:
+        self._publish(prepared)
+        self._apply(batch, prepared[3])
+        self._publisher.flush()
+
+    def _publish(self, prepared: _Prepared) -> None:
+        received_ms, fresh, begun, _ = prepared
+        publisher = self._publisher
+        for shard_id, session_id, dispatches in fresh:
+            publisher.publish(shard_id, session_id, dispatches, received_ms)
             self.events += len(dispatches)
-        if checkpoint.has_begun:
+        if begun:
             # On disk before the store has the new session: what is held of the old one comes from nobody else, and
             # a session that nothing is kept of can't be resumed.
-            checkpoint.has_begun = False
             publisher.secure()
-        self._apply(batch, checkpoint.changes())
-        publisher.flush()
+
+    def _begin(self, batch: _Batch, prepared: _Prepared) -> bool:
+        try:
+            return self._store.begin(batch, prepared[3])
+        except Exception:
+            self._log.failure("the store could not begin a long batch; it is put in at once")
+            return False
+
+    def _conclude(self, prepared: _Prepared) -> None:
+        """All of the long batch is computed: publish and commit it, in one go as any other."""
+        self._under_way = None
+        self._publish(prepared)
+        self._store.finish()
+        self._publisher.flush()
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the session: what was taken of it is put on disk first, for no resume brings it back."""
@@ -95,9 +168,7 @@ class Pipeline:
         self._publisher.secure()
         self._store.forget_session(shard_id)
 
-    def _apply(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> None:
+    def _apply(self, batch: _Batch, kept: Mapping[int, tuple[str, int]]) -> None:
         try:
             self._store.apply(batch, kept)
         except Exception:

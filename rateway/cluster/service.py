@@ -21,7 +21,8 @@ from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model import deadlines
 from rateway.model.plan import Cluster
 from rateway.shard.distrust import Distrust
-from rateway.shard.service import ShardService, ShardSettings
+from rateway.shard.service import ShardService
+from rateway.shard.settings import ShardSettings
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 

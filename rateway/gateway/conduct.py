@@ -130,6 +130,11 @@ def connect_permitted(core: Core, now: float) -> Actions:
     return [Note(f"connecting to {url} to identify"), Connect(url), SetTimer(PERMIT_AGE)]
 
 
+def renew(core: Core, now: float) -> Actions:
+    why = Note("the session goes on, but not the cache that belonged to it: beginning a new one, to fill it")
+    return [why, Close(OwnClose.RECONNECT), CancelTimer(), *core.forget(), *connect_permitted(core, now)]
+
+
 def lapse(core: Core, now: float) -> Actions:
     return [*core.leave(), SetTimer(HELLO_TIMEOUT - PERMIT_AGE)]
 

@@ -65,6 +65,12 @@ class Lifecycle:
         """The gate's answer to :class:`AskPermit`."""
         return self._machine.granted(now)
 
+    def renew(self, now: float) -> Actions:
+        """A permit to begin anew, though the session runs; where none runs, it is a permit like any other."""
+        if self.state == "active" and not self._core.paused:
+            return self._machine.renewed(now)
+        return self._machine.granted(now)
+
     def permit_refused(self, why: str, now: float) -> Actions:
         """The gate can't answer; ``why`` is for the log."""
         return self._machine.refused(now, why)

@@ -34,6 +34,9 @@ class Inputs(Protocol):
     def granted(self, now: float) -> Actions:
         """The gate gives the permit to identify."""
 
+    def renewed(self, now: float) -> Actions:
+        """The gate gives a permit to begin a new session instead of the one that runs."""
+
     def refused(self, now: float, why: str) -> Actions:
         """The gate can't give one."""
 
@@ -113,6 +116,7 @@ _TABLE: tuple[tuple[tuple[_State, ...], _Output, _State | None, _Output], ...] =
     ((queued,), Inputs.granted, permitted, do.connect_permitted),
     ((greeted,), Inputs.granted, identifying, do.identify),
     ((idle, overdue, connecting, *_ASKED, waiting, held, stopped), Inputs.granted, None, do.give_back),
+    ((active,), Inputs.renewed, permitted, do.renew),
     ((queued,), Inputs.refused, waiting, do.refuse),
     ((greeted,), Inputs.refused, waiting, do.refuse_greeted),
     ((permitted,), Inputs.hello, identifying, do.identify),

@@ -80,6 +80,15 @@ class Link:
             self._ending.add(connection)
             connection.end(code)
 
+    def read(self, reading: bool) -> None:
+        """Go on, or stop, reading what Discord sends."""
+        if self.connection is None:
+            return
+        if reading:
+            self.connection.go_on_reading()
+        else:
+            self.connection.pause_reading()
+
     def gone(self) -> Deferred[None]:
         """Fires when every socket is closed; each is aborted if closing takes longer than two seconds."""
         if not self._ending:

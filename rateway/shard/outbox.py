@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 
 from rateway.errors import RequestRefused
 from rateway.gateway.commands import Command, CommandQueue, Outcome
+from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD
 
 from .speaker import Speaker
 from .timer import Timer
@@ -28,6 +29,10 @@ class Outbox:
 
     def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
         """Queue a command; fires when it is written, fails with :class:`RequestRefused`."""
+        if op not in COMMANDS:
+            return fail(RequestRefused(f"op {op} is no command a bot may send"))
+        if len(payload) > MAX_PAYLOAD:
+            return fail(RequestRefused(f"the payload has {len(payload)} bytes, Discord takes {MAX_PAYLOAD}"))
         done: Deferred[None] = Deferred()
         refused = self._queue.add(Command(op, payload, deadline, done), self._clock.seconds())
         self.pump()

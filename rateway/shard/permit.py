@@ -31,7 +31,8 @@ class Permit:
     _asked: Deferred[None] | None = field(default=None, init=False)
 
     def ask(self) -> None:
-        """Enter the queue."""
+        """Enter the queue, at its end."""
+        self.withdraw()
         asked = self._asked = maybeDeferred(self._gate.acquire, self._shard_id)
         asked.addCallbacks(partial(self._answered, asked), partial(self._failed, asked))
         asked.addErrback(partial(self._log.failure, "shard {shard}: taking up the permit", shard=self._shard_id))

@@ -25,7 +25,7 @@ from rateway.gateway.payloads import identify, parse_hello, parse_ready, resume
 from rateway.interfaces import IDispatchSink, IFatalReporter, IIdentifyGate
 from rateway.model.closecodes import OwnClose
 from rateway.model.dispatch import Dispatch
-from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD, Opcode
+from rateway.model.opcodes import Opcode
 from rateway.model.session import Session
 
 from .link import Link, endpoint_for
@@ -34,8 +34,6 @@ from .permit import Permit
 from .settings import ShardSettings
 from .speaker import Speaker
 from .timer import Timer
-
-__all__ = ["ShardService", "ShardSettings"]
 
 _FLOWING = frozenset({"resuming", "active"})
 """States in which events belong to a session."""
@@ -58,11 +56,13 @@ class ShardService(Service):
         gate: IIdentifyGate,
         fatal: IFatalReporter,
         session: Session | None = None,
+        refill: bool = False,
         random: Callable[[], float] = random.random,
         connect: Callable[[str], IStreamClientEndpoint] | None = None,
     ) -> None:
         """
         :param session: of an earlier process, to go on with.
+        :param refill: the cache that belonged to it is lost: once it has been resumed, a new one is begun by permit.
         :param random: gives numbers from 0 to 1.
         :param connect: makes the endpoint for a WebSocket URL; TCP, or TLS verified for the URL's host, by default.
         """
@@ -70,6 +70,7 @@ class ShardService(Service):
         self._clock = IReactorTime(reactor)
         self._shard_id = shard_id
         self._settings = settings
+        self._refill = refill
         self._sink = sink
         self._fatal = fatal
         self._random = random
@@ -81,7 +82,8 @@ class ShardService(Service):
         self._link = Link(
             reactor, settings.compression, self, connect or partial(endpoint_for, reactor), settings.distrusted
         )
-        self._permit = Permit(gate, shard_id, self._permit_granted, self._permit_refused)
+        refused = lambda why: self._perform(self._lifecycle.permit_refused(why, self._clock.seconds()))  # noqa: E731
+        self._permit = Permit(gate, shard_id, self._permit_granted, refused)
         self._lifecycle = self._new_lifecycle()
 
     @property
@@ -105,18 +107,19 @@ class ShardService(Service):
                 self._perform(self._lifecycle.pause(self._clock.seconds()))
         self._perform(self._lifecycle.start(self._clock.seconds()))
 
-    def stopService(self) -> Deferred[None]:
-        """Close, keeping the session; fires when the connection is gone, within two seconds."""
-        return self.stop()
-
     def stop(self, final: bool = False) -> Deferred[None]:
-        """The same; ``final`` ends the session, and the bot shows offline at once."""
+        """Close, keeping the session unless it is ``final``; fires when the connection is gone, within two seconds."""
         if self.running:
             super().stopService()
+        self._permit.withdraw()
         self._perform(self._lifecycle.stop(self._clock.seconds(), final))
         if self._outbox is not None:
             self._outbox.close("rateway is stopping")
         return self._link.gone()
+
+    def stopService(self) -> Deferred[None]:
+        """The same, keeping the session."""
+        return self.stop()
 
     def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
         """Send a command when there is room for it.
@@ -127,10 +130,6 @@ class ShardService(Service):
         """
         if self._lifecycle.state == "stopped":
             return fail(RequestRefused("the shard is stopped"))
-        if op not in COMMANDS:
-            return fail(RequestRefused(f"op {op} is no command a bot may send"))
-        if len(payload) > MAX_PAYLOAD:
-            return fail(RequestRefused(f"the payload has {len(payload)} bytes, Discord takes {MAX_PAYLOAD}"))
         if self._outbox is None:
             self._outbox = Outbox(self._clock, self._command_speaker)
         return self._outbox.send(op, payload, deadline)
@@ -144,6 +143,7 @@ class ShardService(Service):
         """Read again, or connect again."""
         self._paused = False
         self._perform(self._lifecycle.unpause(self._clock.seconds()))
+        self._ask_to_refill()
 
     def payloads_received(self, envelopes: list[Envelope], trouble: str) -> None:
         """THE HOT PATH of a shard: one read."""
@@ -182,12 +182,14 @@ class ShardService(Service):
                         actions = self._lifecycle.ready(session.resume_url, now)
                         if self._lifecycle.state == "active":
                             self._flush(batch)
-                            batch, self.session, flowing = [], session, True
+                            batch, self.session, flowing, self._refill = [], session, True, False
                         self._perform(actions)
                     if flowing:
                         batch.append((seq, name, bytes(envelope.d)))
                     if name == "RESUMED":
                         self._perform(self._lifecycle.resumed(now))
+                        if self._refill:
+                            self._clock.callLater(0, self._ask_to_refill)
                 elif envelope.op == Opcode.HEARTBEAT_ACK:
                     if self._speaker is not None:
                         self._speaker.pulse.acknowledged(now)
@@ -244,11 +246,13 @@ class ShardService(Service):
         if self._outbox is not None:
             self._outbox.pump()
 
-    def _permit_granted(self) -> None:
-        self._perform(self._lifecycle.permit_granted(self._clock.seconds()))
+    def _ask_to_refill(self) -> None:
+        if self._refill and self.running and self._lifecycle.state == "active":
+            self._permit.ask()
 
-    def _permit_refused(self, why: str) -> None:
-        self._perform(self._lifecycle.permit_refused(why, self._clock.seconds()))
+    def _permit_granted(self) -> None:
+        granted = self._lifecycle.renew if self._refill else self._lifecycle.permit_granted
+        self._perform(granted(self._clock.seconds()))
 
     def _close(self, action: act.Close) -> None:
         self._hush()
@@ -301,14 +305,12 @@ class ShardService(Service):
         self._perform(self._lifecycle.timer_fired(self._clock.seconds()))
 
     def _stop_reading(self, action: act.StopReading) -> None:
-        if self._link.connection is not None:
-            self._link.connection.pause_reading()
+        self._link.read(False)
         if self._speaker is not None:
             self._speaker.pulse.suspend(self._clock.seconds())
 
     def _go_on_reading(self, action: act.GoOnReading) -> None:
-        if self._link.connection is not None:
-            self._link.connection.go_on_reading()
+        self._link.read(True)
         if self._speaker is not None:
             self._speaker.pulse.resume(self._clock.seconds())
 

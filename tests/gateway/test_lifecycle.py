@@ -116,6 +116,10 @@ def permit_granted(life: Lifecycle, now: float) -> Actions:
     return life.permit_granted(now)
 
 
+def renew(life: Lifecycle, now: float) -> Actions:
+    return life.renew(now)
+
+
 def permit_refused(life: Lifecycle, now: float) -> Actions:
     return life.permit_refused("the gate is gone", now)
 
@@ -232,6 +236,7 @@ TABLE: dict[Happening, dict[str, str]] = {
     stop: to("stopped", *PATHS),
     stop_for_good: to("stopped", *PATHS),
     permit_granted: {"queued": "permitted", "greeted": "identifying"},
+    renew: {"queued": "permitted", "greeted": "identifying", "active": "permitted"},
     permit_refused: {"queued": "waiting", "greeted": "waiting"},
     hello: {"permitted": "identifying", "overdue": "greeted", "connecting": "resuming"},
     ready: {
@@ -512,6 +517,16 @@ class ReconnectTests(SynchronousTestCase):
         """Discord ends the session: forget it."""
         self.assertEqual(deeds(story_at("active").tell(op9_false)), [Close, ForgetSession])
 
+    def test_renewed_while_active(self) -> None:
+        """A session that runs is given up for a new one, once the permit is there, by a code that ends nothing."""
+        story = story_at("active")
+        actions = story.tell(renew)
+        self.assertEqual(
+            [type(each) for each in actions[1:]], [Close, CancelTimer, ForgetSession, Note, Connect, SetTimer]
+        )
+        self.assertEqual(only(Close, actions).code, OwnClose.RECONNECT)
+        self.assertEqual(deeds(story.tell(hello))[-1], SendIdentify)
+
 
 class FallbackTests(SynchronousTestCase):
     """When the session's own host fails."""
@@ -725,6 +740,13 @@ class PauseTests(SynchronousTestCase):
         story.tell(resumed)
         self.assertEqual(only(Close, story.wait()).code, OwnClose.PAUSED)
 
+    def test_no_renewal_meanwhile(self) -> None:
+        """A permit to begin anew is given back."""
+        story = story_at("active")
+        story.tell(pause)
+        self.assertEqual(deeds(story.tell(renew)), [GiveBackPermit])
+        self.assertEqual(story.life.state, "active")
+
     def test_a_pause_before_the_start(self) -> None:
         """Started while nobody takes events, a shard doesn't connect."""
         story = Story(session=True)
@@ -758,6 +780,8 @@ class NeverTests(SynchronousTestCase):
             if happening is timer_fired and story.due is None:
                 continue
             if happening is permit_granted and not watch.asked:
+                continue
+            if happening is renew and not (watch.asked or story.life.state == "active"):
                 continue
             watch.before(happening)
             for action in story.tell(happening):
@@ -801,7 +825,7 @@ class Watch:
 
     def before(self, happening: Happening) -> None:
         name = happening.__name__
-        if happening is permit_granted:
+        if happening in (permit_granted, renew):
             self.asked, self.granted = False, True
         if happening is permit_refused:
             self.asked = False
@@ -845,7 +869,7 @@ class Watch:
                 self.connected = False
             case ForgetSession():
                 test.assertTrue(self.session)
-                by_code = happening in (closed(4003), closed(4006), closed(4007), op9_false, stop_for_good)
+                by_code = happening in (closed(4003), closed(4006), closed(4007), op9_false, stop_for_good, renew)
                 exhausted = self.general and self.unanswered
                 test.assertTrue(by_code or exhausted or (happening is closed(4009) and self.timeouts > 1))
                 self.session, self.timeouts = False, 0

@@ -18,7 +18,8 @@ from rateway.interfaces import IDispatchSink, IFatalReporter, IIdentifyGate
 from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
 from rateway.shard.protocol import GatewayConnection
-from rateway.shard.service import ShardService, ShardSettings
+from rateway.shard.service import ShardService
+from rateway.shard.settings import ShardSettings
 
 from .wire import BINARY, CLOSE, TEXT, Wire, accept_upgrade, close_frame, frame, plug
 
@@ -189,7 +190,9 @@ class Discord:
     :ivar silent: hosts that neither refuse nor answer.
     """
 
-    def __init__(self, session: Session | None = None, chance: float = 0.5, **settings: Any) -> None:
+    def __init__(
+        self, session: Session | None = None, chance: float = 0.5, refill: bool = False, **settings: Any
+    ) -> None:
         self.clock = Clock()
         self.sink, self.gate, self.fatal = Sink(), Gate(), Reporter()
         self.lines: list[Line] = []
@@ -213,6 +216,7 @@ class Discord:
             self.gate,
             self.fatal,
             session,
+            refill,
             lambda: chance,
             lambda url: Endpoint(self, url),
         )

@@ -103,6 +103,58 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(discord.shard.session, SESSION.at(13))
         self.assertEqual(discord.gate.told, [])
 
+    def test_refill(self) -> None:
+        """A session whose cache is lost is resumed, all of its replay taken; then a new one begins by permit."""
+        discord = Discord(SESSION, refill=True)
+        discord.gate.generous = False
+        discord.shard.startService()
+        discord.greet()
+        discord.line.say(event(11), resumed(12), event(13))
+        self.assertEqual((discord.shard.state, discord.gate.waiting), ("active", []))
+        discord.clock.advance(0)
+        old = discord.line
+        old.say(event(14))
+        discord.gate.waiting.pop().callback(None)
+        self.assertEqual(discord.sink.seqs(), [11, 12, 13, 14])
+        self.assertEqual(discord.sink.forgotten, [7])
+        (identify,) = [payload for payload in discord.greet().heard() if payload["op"] == 2]
+        self.assertEqual(identify["d"]["shard"], [7, 16])
+        self.assertNotIn(1000, old.closed_with())
+        discord.line.say(ready(), event(2))
+        self.assertEqual(discord.shard.session, Session("new-session", HOME, 2))
+        discord.line.close(4000)
+        self.assertEqual([payload["op"] for payload in discord.next_line().heard()], [6])
+        discord.line.say(resumed(3))
+        discord.clock.advance(1)
+        self.assertEqual(discord.gate.waiting, [])
+
+    def test_refill_is_asked_for_again(self) -> None:
+        """A connection that is lost before the permit comes is resumed, and the permit asked for anew."""
+        discord = Discord(SESSION, refill=True)
+        discord.gate.generous = False
+        discord.shard.startService()
+        discord.greet().say(resumed(11))
+        discord.clock.advance(0)
+        discord.line.close(4000)
+        discord.next_line().say(resumed(12))
+        discord.clock.advance(0)
+        self.assertEqual(discord.gate.told.count("acquire"), 2)
+        discord.shard.stop()
+        self.assertEqual(discord.gate.told, ["acquire", "cancel", "acquire", "cancel"])
+
+    def test_refill_waits_for_room(self) -> None:
+        """While nobody takes events no session is given up: the permit is given back, and asked for again after."""
+        discord = Discord(SESSION, refill=True)
+        discord.gate.generous = False
+        discord.shard.startService()
+        discord.greet().say(resumed(11))
+        discord.clock.advance(0)
+        discord.shard.pause()
+        discord.gate.waiting.pop().callback(None)
+        self.assertEqual((discord.gate.told, discord.shard.state), (["acquire", "give_back"], "active"))
+        discord.shard.resume()
+        self.assertEqual(discord.gate.told[-1], "acquire")
+
     def test_a_gate_that_fails(self) -> None:
         """A gate that can't answer is asked again after a while; a broken one is logged."""
         for error, logged in ((Unavailable("the parent is gone"), 0), (ZeroDivisionError("a bug"), 1)):

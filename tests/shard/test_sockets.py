@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.trial.unittest import TestCase
 
 from rateway.model.session import Session
-from rateway.shard.service import ShardService, ShardSettings
+from rateway.shard.service import ShardService
+from rateway.shard.settings import ShardSettings
 from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
