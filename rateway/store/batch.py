@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import lmdb
@@ -16,11 +16,15 @@ from . import keys
 from .failures import Failed, stale
 from .kinds import Kept
 from .sessions import SessionRecord
-from .transaction import TransactionView, carry_out
-from .view import Update
+from .transaction import ROWS, TransactionView, carry_out, carry_out_sliced
+from .updates.slices import Sliced
+from .view import Changes, Update
 
 Batch: TypeAlias = Sequence[tuple[int, Session, Sequence[Dispatch]]]
 Sessions: TypeAlias = Mapping[int, SessionRecord]
+
+LONG = 64 << 10
+"""Bytes of a GUILD_CREATE from which on it is put in slice by slice."""
 
 
 @frozen
@@ -43,6 +47,18 @@ def is_idle(batch: Batch, updates: Mapping[str, Update], sessions: Sessions) -> 
     return True
 
 
+def is_long(batch: Batch, updates: Mapping[str, Update]) -> bool:
+    """Whether an event of it may take more than some milliseconds.
+
+    GUILD_DELETE and READY are short, and may have to remove any number of rows; GUILD_CREATE is as long as its bytes.
+    """
+    for _, _, dispatches in batch:
+        for _, name, d in dispatches:
+            if type(updates.get(name)) is Sliced and (name != "GUILD_CREATE" or len(d) > LONG):
+                return True
+    return False
+
+
 def write_batch(
     transaction: lmdb.Transaction[bytes],
     batch: Batch,
@@ -56,6 +72,25 @@ def write_batch(
 
     :param sessions: the records as they are in the store; not touched.
     """
+    steps = write_batch_sliced(transaction, batch, kept, what=what, updates=updates, sessions=sessions)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+
+
+def write_batch_sliced(
+    transaction: lmdb.Transaction[bytes],
+    batch: Batch,
+    kept: Mapping[int, tuple[str, int]],
+    *,
+    what: Kept,
+    updates: Mapping[str, Update],
+    sessions: Sessions,
+) -> Generator[None, None, Outcome]:
+    """The same, with pauses where an event has much to change."""
     outcome = Outcome()
     view = TransactionView(transaction, what, time.time_ns() // 1_000_000)
     moved = outcome.sessions
@@ -67,7 +102,7 @@ def write_batch(
             record = evolve(record, resume_url=session.resume_url)
         moved[shard] = record
         view.shard_id = shard
-        _apply(transaction, view, record, dispatches, updates, outcome.failed)
+        yield from _apply(transaction, view, record, dispatches, updates, outcome.failed)
     for shard, (session_id, seq) in kept.items():
         record = moved.get(shard) or sessions.get(shard)
         if record is not None and record.id == session_id and seq > record.kept:
@@ -89,7 +124,7 @@ def _apply(
     dispatches: Sequence[Dispatch],
     updates: Mapping[str, Update],
     failed: list[Failed],
-) -> None:
+) -> Iterator[None]:
     """The events beyond the session's cursor, each computed first and then carried out."""
     applied = record.applied
     for seq, name, d in dispatches:
@@ -99,12 +134,19 @@ def _apply(
         update = updates.get(name)
         if update is not None:
             try:
-                changes = update(d, view)
+                if type(update) is Sliced:
+                    changes: Changes = {}
+                    yield from update.steps(d, view, changes)
+                else:
+                    changes = update(d, view)
             except Exception as error:
                 failed.append(Failed(name, seq, error))
                 carry_out(transaction, stale(name, seq, d, view))
                 continue
-            carry_out(transaction, changes)
+            if len(changes) > ROWS:
+                yield from carry_out_sliced(transaction, changes)
+            else:
+                carry_out(transaction, changes)
         if name == "READY":
             record.complete = True
     record.applied = applied

@@ -14,11 +14,12 @@ from twisted.logger import Logger
 from rateway.errors import ConfigError
 
 from . import keys, trust
-from .batch import Batch, is_idle, write_batch, write_sessions
+from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_sessions
 from .environment import INITIAL_SIZE, Environment
 from .failures import Failures
 from .kinds import Kept, what_is_kept
 from .lock import FolderLock
+from .longwork import LongWork
 from .opening import NOTE, Opened, open_entities, read_sessions, take
 from .sessions import Resumable, SessionRecord
 from .transaction import TransactionReader
@@ -53,6 +54,7 @@ class ClusterStore:
         self._updates: Mapping[str, Update] = UPDATES if record.cache else {}
         self._sessions: dict[int, SessionRecord] = {}
         self._failures = Failures()
+        self._work: LongWork[Outcome] | None = None
         self._idle_events = 0
         self._closed = False
         self._readers_checked = time.monotonic()
@@ -62,6 +64,11 @@ class ClusterStore:
     def failures(self) -> int:
         """Events whose effect could not be computed since the store was opened."""
         return self._failures.count
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is put in slice by slice: nothing else can be written meanwhile."""
+        return self._work is not None
 
     @classmethod
     def open(
@@ -128,25 +135,57 @@ class ClusterStore:
         :param batch: of each read: the shard, the session after the last event, the events.
         :param kept: shard → session id and the sequence below which every event is kept by the broker.
         """
+        self.finish()
         if self.stopped or self._closed:
             return
         if not kept and self._pass_over(batch):
             return
         self._idle_events = 0
-        outcome = self._transact(
-            lambda transaction: write_batch(
-                transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+        self._settle(
+            self._transact(
+                lambda transaction: write_batch(
+                    transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+                )
             )
         )
-        if outcome is not None:
-            self._sessions.update(outcome.sessions)
-            if outcome.failed:
-                self._failures.report(outcome.failed)
-        if time.monotonic() - self._readers_checked >= _READERS_EVERY:
-            self.check_readers()
+
+    def begin(self, batch: Batch, kept: Mapping[int, tuple[str, int]]) -> bool:
+        """Put a batch in slice by slice, if it has an event that may take long: then go on with :meth:`step`.
+
+        It is one transaction all the same: until :meth:`finish` nothing of it can be read, and after a crash nothing of
+        it is there.
+
+        :returns: whether it was begun; if not, nothing was done, and :meth:`apply` is quick. Never raises.
+        """
+        if self.stopped or self._closed or self.busy or not is_long(batch, self._updates):
+            return False
+        self._idle_events = 0
+        self._work = LongWork(
+            self.environment,
+            lambda transaction: write_batch_sliced(
+                transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+            ),
+        )
+        return True
+
+    def step(self) -> bool:
+        """A slice more of what was begun: some milliseconds. Whether only :meth:`finish` is left. Never raises."""
+        work = self._work
+        if work is not None and not work.done:
+            self._attempt(work.step)
+        return self._work is None or self._work.done
+
+    def finish(self) -> None:
+        """Do the rest of what was begun, and commit it. Never raises."""
+        while (work := self._work) is not None:
+            self._attempt(work.commit if work.done else work.step)
+            if work.committed:
+                self._work = None
+                self._settle(work.result)
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the shard's session: never offer it again. Never raises."""
+        self.finish()
         if self._sessions.pop(shard_id, None) is not None and not (self.stopped or self._closed):
             self._transact(lambda transaction: transaction.delete(keys.session(shard_id)))
 
@@ -163,6 +202,7 @@ class ClusterStore:
         """Write all to disk, mark the store clean, release the lock. Closing twice is closing once."""
         if self._closed:
             return
+        self.finish()
         if not self.stopped:
             self._transact(lambda transaction: write_sessions(transaction, self._sessions))
         self._closed = True
@@ -200,6 +240,26 @@ class ClusterStore:
                 self._idle_events += len(dispatches)
         return True
 
+    def _settle(self, outcome: Outcome | None) -> None:
+        """A batch's transaction is committed, or was given up."""
+        if outcome is not None:
+            self._sessions.update(outcome.sessions)
+            if outcome.failed:
+                self._failures.report(outcome.failed)
+        if time.monotonic() - self._readers_checked >= _READERS_EVERY:
+            self.check_readers()
+
+    def _attempt(self, part: Callable[[], None]) -> None:
+        """A part of the long work. It begins anew where the file had to grow; what can't be mended ends it."""
+        try:
+            part()
+        except lmdb.MapFullError:
+            if not self._grow():
+                self._work = None
+        except Exception as error:
+            self._damaged(error)
+            self._work = None
+
     def _transact(self, work: Callable[[lmdb.Transaction[bytes]], T]) -> T | None:
         """Do the work in a transaction; if the map is full, grow it and do the work again.
 
@@ -210,16 +270,26 @@ class ClusterStore:
                 with self.environment.writing() as transaction:
                     return work(transaction)
             except lmdb.MapFullError:
-                try:
-                    self.environment.grow()
-                except OSError as error:
-                    self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
+                if not self._grow():
                     return None
             except Exception as error:
-                self._log.failure("writing the store in {folder} failed", folder=self._folder)
-                self._distrust()
-                self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
+                self._damaged(error)
                 return None
+
+    def _grow(self) -> bool:
+        """Take more room of the disk; whether there was any."""
+        try:
+            self.environment.grow()
+        except OSError as error:
+            self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
+            return False
+        return True
+
+    def _damaged(self, error: Exception) -> None:
+        """Called where the error is handled."""
+        self._log.failure("writing the store in {folder} failed", folder=self._folder)
+        self._distrust()
+        self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
 
     def _distrust(self) -> None:
         """Have the next start set the store aside."""

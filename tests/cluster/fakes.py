@@ -18,6 +18,29 @@ class RecordingStore:
 
     calls: list[tuple[str, object]]
     broken: bool = False
+    busy: bool = False
+    slices: int = 0
+    """How many a batch takes; 0 if it is put in at once."""
+    _left: int = field(default=0, init=False)
+
+    def begin(
+        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
+    ) -> bool:
+        if self.slices:
+            self.apply(batch, kept)
+            _, noted = self.calls.pop()
+            self.calls.append(("begin", noted))
+            self.busy, self._left = True, self.slices
+        return self.busy
+
+    def step(self) -> bool:
+        self.calls.append(("step", None))
+        self._left -= 1
+        return self._left <= 0
+
+    def finish(self) -> None:
+        self.calls.append(("finish", max(self._left, 0)))
+        self.busy, self._left = False, 0
 
     def apply(
         self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]

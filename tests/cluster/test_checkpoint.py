@@ -52,6 +52,20 @@ class CheckpointTests(SynchronousTestCase):
         self.checkpoint.confirmed({7: ("x", 1)})
         self.assertEqual(self.checkpoint.kept, {})
 
+    def test_a_busy_store(self) -> None:
+        """While a huge event is written slice by slice, the cursors wait: they would have it finished in one go."""
+        self.checkpoint.unkept(0, "a", events(1, 2))
+        self.checkpoint.changes()
+        self.store.busy = True
+        self.checkpoint.confirmed({0: ("a", 2)})
+        for _ in range(5):
+            self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.store.calls, [])
+        self.store.busy = False
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.store.calls, [("apply", ([], {0: ("a", 2)}))])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_a_store_that_fails(self) -> None:
         """Writing doesn't raise; what could not be written goes along with the next."""
 

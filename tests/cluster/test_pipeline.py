@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from rateway.cluster.checkpoint import Checkpoint
-from rateway.cluster.pipeline import Pipeline
+from rateway.cluster.pipeline import SLICE, Pipeline
 from rateway.interfaces import IDispatchSink
 from rateway.model.session import Session
 
@@ -17,12 +19,22 @@ A = Session("a", "ws://resume", 2)
 B = Session("b", "ws://resume", 1)
 
 
+class TurningClock(Clock):
+    """A clock that, unlike Clock, can have one turn: what is scheduled for at once in a turn comes in the next."""
+
+    def turn(self) -> None:
+        due, self.calls = self.calls, []
+        for call in due:
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class PipelineTests(SynchronousTestCase):
     """Batches of reads on their way to store and broker."""
 
     def setUp(self) -> None:
         self.calls: list[tuple[str, object]] = []
-        self.clock = Clock()
+        self.clock = TurningClock()
         self.store = RecordingStore(self.calls)
         checkpoint = Checkpoint(self.clock, self.store)
         self.pipeline = Pipeline(self.clock, self.store, RecordingPublisher(self.calls), checkpoint, lambda: 12.5)
@@ -88,6 +100,69 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual([name for name, _ in self.calls], ["publish", "secure", "apply", "flush", "secure", "forget"])
         self.clock.advance(0)
         self.assertEqual(len(self.calls), 6)
+
+    def long_batch(self, slices: int, a_turn: int = 1) -> None:
+        """A batch that takes so many slices, of which so many go into a turn; then an event of another shard."""
+        self.store.slices = slices
+        ticks = itertools.count()
+        self.pipeline._timer = lambda: next(ticks) * SLICE / a_turn
+        self.pipeline.take(0, A, [(1, "GUILD_DELETE", b"1")])
+        self.clock.turn()
+        self.store.slices = 0
+        self.pipeline.take(1, B, [(1, "X", b"2")])
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def test_a_long_batch_leaves_turns_to_others(self) -> None:
+        """A slice a turn; what comes meanwhile waits, and each is in the cache before it is published."""
+        self.long_batch(4)
+        while "apply" not in self.names():
+            self.calls.append(("turn", None))
+            self.clock.turn()
+        self.assertEqual(
+            self.names(),
+            [
+                *("begin", "step", "turn", "step", "turn", "step"),
+                *("turn", "step", "publish", "secure", "finish", "flush"),
+                *("turn", "publish", "secure", "apply", "flush"),
+            ],
+        )
+        self.assertEqual([call[0] for name, call in self.calls if name == "publish"], [0, 1])  # type: ignore[index]
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_slices_share_a_turn(self) -> None:
+        """As many of them as go into five milliseconds."""
+        self.long_batch(5, a_turn=3)
+        self.assertEqual(self.names().count("step"), 3)
+        self.clock.turn()
+        self.assertEqual(self.names().count("step"), 5)
+        self.assertIn("finish", self.names())
+
+    def test_what_cannot_wait_ends_a_long_batch(self) -> None:
+        """A session's end, and the process's, find everything stored and published, in order."""
+        for end in (self.pipeline.flush, lambda: self.pipeline.forget_session(0)):
+            self.calls.clear()
+            self.long_batch(9)
+            end()
+            self.assertLess(self.names().index("finish"), self.names().index("apply"))
+            published = [call[0] for name, call in self.calls if name == "publish"]  # type: ignore[index]
+            self.assertEqual(published, [0, 1])
+            done = len(self.calls)
+            self.clock.advance(0)
+            self.assertEqual(len(self.calls), done)
+
+    def test_a_store_that_cannot_begin(self) -> None:
+        """The batch is put in at once, and published."""
+
+        def broken(*_: object) -> bool:
+            raise RuntimeError
+
+        self.patch(RecordingStore, "begin", broken)
+        self.pipeline.take(0, A, [(1, "GUILD_DELETE", b"1")])
+        self.clock.advance(0)
+        self.assertEqual(self.names(), ["publish", "secure", "apply", "flush"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_flushing_nothing_does_nothing(self) -> None:
         """An empty batch costs no transaction."""

@@ -15,6 +15,7 @@
 ``voice``        voice states and who is in which channel
 ``messages``     messages, and what they say about channels and people
 ``reactions``    reactions and poll votes on kept messages
+``slices``       updates that may take long, in slices
 ``private``      direct message channels, known from their messages alone
 
 An update sees the store as it was before its event, not its own changes. What it needs of an event it decodes, no

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Raw, Struct
 
@@ -12,6 +12,7 @@ from rateway.store.view import Changes, View
 
 from . import people, presences, purge, threads, voice
 from .happenings import is_over
+from .slices import Sliced, pausing
 from .whereabouts import is_known
 
 COLLECTIONS = frozenset(
@@ -58,7 +59,8 @@ LISTS: tuple[tuple[str, str, Table, Callable[[Raw], int]], ...] = (
 """Collections that are replaced as they come: field, kind, table, how to tell the id."""
 
 
-def guild_create(d: bytes, view: View) -> Changes:
+@Sliced
+def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
     """A guild with all it has: whatever was known of what it lists is replaced, also by nothing.
 
     With ``unavailable: true`` it is in an outage, and nothing else changes.
@@ -66,16 +68,17 @@ def guild_create(d: bytes, view: View) -> Changes:
     fields = blob.fields(d)
     guild = blob.to_int(fields["id"])
     if fields.get("unavailable") == blob.TRUE:
-        return _unavailable(guild, view)
-    out: Changes = {}
+        out.update(_unavailable(guild, view))
+        return
     kept = view.kept
     if kept.guilds:
         out[keys.guild(guild)] = blob.encode({k: v for k, v in fields.items() if k not in COLLECTIONS})
     out[keys.guild_state(guild)] = blob.encode({"unavailable": blob.FALSE})
     out[keys.stale(guild)] = None
     replace_lists(view, out, guild, fields)
+    yield
     if kept.channels:
-        _replace_channels(view, out, guild, fields)
+        yield from _replace_channels(view, out, guild, fields)
     if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
         events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
         purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
@@ -83,11 +86,11 @@ def guild_create(d: bytes, view: View) -> Changes:
         in_voice = voice.replace_all(view, out, guild, blob.items(fields["voice_states"]))
     else:
         in_voice = {keys.last_id(key) for key, _ in view.items(keys.voice_states(guild))}
+    yield
     if "members" in fields and kept.people:
-        _replace_members(view, out, guild, blob.items(fields["members"]), in_voice)
+        yield from _replace_members(view, out, guild, fields["members"], in_voice)
     if "presences" in fields and kept.presences:
-        presences.replace_all(view, out, guild, blob.items(fields["presences"]))
-    return out
+        yield from presences.replace_all(view, out, guild, fields["presences"])
 
 
 def guild_update(d: bytes, view: View) -> Changes:
@@ -104,15 +107,15 @@ def guild_update(d: bytes, view: View) -> Changes:
     return out
 
 
-def guild_delete(d: bytes, view: View) -> Changes:
+@Sliced
+def guild_delete(d: bytes, view: View, out: Changes) -> Iterator[None]:
     """An outage, in which all stays and is marked; or the end, after which nothing is left."""
     fields = blob.fields(d)
     guild = blob.to_int(fields["id"])
     if fields.get("unavailable") == blob.TRUE:
-        return _unavailable(guild, view)
-    out: Changes = {}
-    purge.purge(view, out, {guild})
-    return out
+        out.update(_unavailable(guild, view))
+    else:
+        yield from purge.purge(view, out, {guild})
 
 
 def replace_lists(view: View, out: Changes, guild: int, fields: blob.Fields) -> None:
@@ -140,35 +143,49 @@ def _unavailable(guild: int, view: View) -> Changes:
     return {key: blob.merge(view.get(key) or b"{}", {"unavailable": blob.TRUE})}
 
 
-def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> None:
+def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> Iterator[None]:
     """Channels and threads; what was counted since they were last listed is in the list."""
     if "channels" in fields or "threads" in fields:
         for key, _ in view.items(keys.overlays(guild)):
             out[key] = None
     if "threads" in fields:
         listed = {_id(raw): raw for raw in blob.items(fields["threads"])}
+        yield
         for key, _ in view.items(keys.all_thread_members(guild)):
             out[key] = None
-        bodies = {thread: threads.body(view, out, guild, thread, raw) for thread, raw in listed.items()}
+        bodies: dict[int, bytes] = {}
+
+        def put_body(thread: int) -> None:
+            bodies[thread] = threads.body(view, out, guild, thread, listed[thread])
+
+        yield from pausing(listed, put_body)
         for gone in purge.replace_all(view, out, THREADS, guild, bodies):
             purge.forget_messages(view, out, guild, gone)
+            yield
     if "channels" in fields:
         channels = {_id(raw): bytes(raw) for raw in blob.items(fields["channels"])}
         for gone in purge.replace_all(view, out, CHANNELS, guild, channels):
             purge.forget_messages(view, out, guild, gone)
+            yield
 
 
-def _replace_members(view: View, out: Changes, guild: int, members: list[Raw], in_voice: set[int]) -> None:
+def _replace_members(view: View, out: Changes, guild: int, members: Raw, in_voice: set[int]) -> Iterator[None]:
     """The members listed, of whom some are listed twice; those not listed are not known to be members any more."""
     own = None if view.kept.everybody else people.self_id(view)
     listed: set[int] = set()
-    for raw in members:
+
+    def put(raw: Raw) -> None:
         user = blob.user_of(raw).user
         user_id = blob.id_of(user).id
         if view.kept.everybody or user_id in in_voice or user_id == own:
             listed.add(user_id)
             data = bytes(user)
             people.put_member(view, out, guild, user_id, data, blob.without_user(bytes(raw), data))
-    for key, _ in view.items(keys.members(guild)):
-        if keys.last_id(key) not in listed:
-            people.forget_members(view, out, (guild,), guild, keys.last_id(key))
+
+    def check(row: tuple[bytes, bytes]) -> None:
+        user_id = keys.last_id(row[0])
+        if user_id not in listed:
+            people.forget_members(view, out, (guild,), guild, user_id)
+
+    yield from pausing(blob.items(members), put)
+    yield from pausing(view.items(keys.members(guild)), check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Raw, Struct
@@ -11,6 +12,7 @@ from msgspec import Raw, Struct
 from rateway.store import blob, keys
 from rateway.store.view import Changes, View
 
+from .slices import pausing
 from .whereabouts import is_known
 
 _OFFLINE = Raw(b'"offline"')
@@ -60,12 +62,10 @@ def put(view: View, out: Changes, guild: int, data: Raw) -> None:
         out[keys.presence(guild, user)] = None if presence.status == _OFFLINE else bytes(data)
 
 
-def replace_all(view: View, out: Changes, guild: int, listed: list[Raw]) -> None:
+def replace_all(view: View, out: Changes, guild: int, listed: Raw) -> Iterator[None]:
     """The guild's presences, anew: who isn't listed is offline."""
-    for key, _ in view.items(keys.presences(guild)):
-        out[key] = None
-    for data in listed:
-        put(view, out, guild, data)
+    yield from pausing(view.items(keys.presences(guild)), lambda row: out.__setitem__(row[0], None))
+    yield from pausing(blob.items(listed), lambda data: put(view, out, guild, data))
 
 
 def _merge_user(view: View, out: Changes, user: int, data: Raw) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from rateway.store.keys import CHANNELS, EVENTS, STAGES, TABLES, THREADS, Table
 from rateway.store.view import Changes, View
 
 from . import people
+from .slices import pausing
 
 
 class _InChannel(Struct, gc=False):
@@ -103,13 +105,18 @@ def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
                 remove(out, table, guild, keys.last_id(key))
 
 
-def purge(view: View, out: Changes, guilds: Collection[int]) -> None:
+def purge(view: View, out: Changes, guilds: Collection[int]) -> Iterator[None]:
     """Guilds, with every row of theirs, and the users known through them alone."""
+
+    def forget(row: tuple[bytes, bytes]) -> None:
+        out[row[0]] = None
+
     for guild in guilds:
         out[keys.guild(guild)] = out[keys.guild_state(guild)] = out[keys.stale(guild)] = None
         for table in TABLES:
             for key, _ in view.items(table.of(guild)):
                 out[key] = out[table.pointer(keys.last_id(key))] = None
+            yield
         for key, data in view.items(keys.voice_states(guild)):
             out[key] = None
             channel = in_channel(data).channel_id
@@ -117,8 +124,10 @@ def purge(view: View, out: Changes, guilds: Collection[int]) -> None:
                 out[keys.in_voice(channel, keys.last_id(key))] = None
         for key, _ in view.items(keys.message_counts(guild)):
             forget_messages(view, out, guild, keys.last_id(key))
+            yield
         for prefix in (keys.presences(guild), keys.overlays(guild), keys.all_thread_members(guild)):
-            for key, _ in view.items(prefix):
-                out[key] = None
-        for key, _ in view.items(keys.members(guild)):
-            people.forget_members(view, out, guilds, guild, keys.last_id(key))
+            yield from pausing(view.items(prefix), forget)
+        yield from pausing(
+            map(keys.last_id, (key for key, _ in view.items(keys.members(guild)))),
+            partial(people.forget_members, view, out, guilds, guild),
+        )

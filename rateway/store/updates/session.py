@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Raw, Struct
 
 from rateway.model.snowflake import shard_of
@@ -9,6 +11,7 @@ from rateway.store import blob, keys
 from rateway.store.view import Changes, View
 
 from . import people, purge
+from .slices import Sliced, pausing
 
 
 class _Listed(Struct, gc=False):
@@ -23,12 +26,12 @@ class _Ready(Struct, gc=False):
 _ready = blob.decoder(_Ready)
 
 
-def ready(d: bytes, view: View) -> Changes:
+@Sliced
+def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
     """The bot's user; guilds of this shard not listed were left while nobody looked; the listed ones are yet to come.
 
     The bot is in no voice channel at the start of a session.
     """
-    out: Changes = {}
     event = _ready(d)
     own = _put_self(view, out, bytes(event.user))
     listed = {guild.id for guild in event.guilds}
@@ -38,15 +41,17 @@ def ready(d: bytes, view: View) -> Changes:
         for guild in map(keys.last_id, known)
         if guild not in listed and shard_of(guild, view.kept.total) == view.shard_id
     }
-    purge.purge(view, out, left)
+    yield from purge.purge(view, out, left)
     if view.kept.people:
         out[keys.user(own)] = keys.number(view.now_ms) + bytes(event.user)
-    for guild in listed:
+
+    def expect(guild: int) -> None:
         key = keys.guild_state(guild)
         if view.kept.guild_events or key not in known:
             out[key] = blob.merge(known.get(key, b"{}"), {"unavailable": blob.TRUE})
         purge.forget_voice(view, out, guild, own)
-    return out
+
+    yield from pausing(listed, expect)
 
 
 def user_update(d: bytes, view: View) -> Changes:
