@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from random import Random
 from typing import Any
 
 from rateway.model.intents import ALL, Intent
 from rateway.simulator.control.controls import Controls
+from rateway.simulator.gateway.rules import Asked
+from rateway.simulator.load.stock import Stock
+from rateway.simulator.load.tidings import MIX
 from rateway.simulator.world.happenings.mixes import happenings
 from rateway.simulator.world.traffic import Traffic
 from tests.simulator.bench import BenchCase, Client
-from tests.simulator.schema.checking import Unfitting, check_payload, key_paths
+from tests.simulator.schema.checking import Unfitting, check_event, check_payload, key_paths
 from tests.simulator.schema.events import EVENTS
 from tests.simulator.test_payload_schema import samples
 
@@ -150,3 +154,30 @@ class WorldTests(BenchCase):
         again.connection.invalidate(resumable=True)
         seen.take(again)
         self.assertTrue({"RESUMED", "1", "7", "9", "10"} <= set(seen.names))
+
+    def test_large_guild(self) -> None:
+        """A guild of thousands, whose members are made when they are looked at: GUILD_CREATE, and lists in chunks."""
+        self.start(guilds=1, members=2500, sizes="equal", send_limit=1000)
+        self.hub.addresses.resume = "wss://gateway.example.invalid"
+        seen, id = Seen(), str(self.face.guild(0).id)
+        for threshold, presences in product((50, 250), (0, Intent.GUILD_PRESENCES)):
+            intents = int(Intent.GUILDS | Intent.GUILD_MEMBERS | presences)
+            self.clock.advance(60.0)
+            client = self.ready(intents=intents, large_threshold=threshold)
+            client.tell(8, {"guild_id": id, "query": "", "limit": 0, "presences": True})
+            self.settle()
+            seen.take(client)
+            client.leave()
+        self.assertEqual((seen.unfitting, seen.names["GUILD_MEMBERS_CHUNK"]), ({}, 4 * 3))
+
+    def test_load(self) -> None:
+        """What the load sends: events made once, for sessions with and without message contents."""
+        self.start(guilds=4, members=20)
+        seen: dict[str, int] = {}
+        for intents in (int(ALL), int(ALL & ~Intent.MESSAGE_CONTENT)):
+            stock = Stock(self.hub.world, Asked(0, 1, intents, 250, False, None), 500, Random(1))
+            for event in stock.events(self.hub.world_time()):
+                check_event(event.name, event.d)
+                seen[event.name] = seen.get(event.name, 0) + 1
+        self.assertEqual(set(seen), set(MIX))
+        self.assertEqual(sum(seen.values()), 1000)
