@@ -173,7 +173,10 @@ def _all_tests() -> list[str]:
     """Every test module but the packaging test, which has a phase of its own; the slow ones first."""
     found = (environment.ROOT / "tests").rglob("test_*.py")
     names = sorted(".".join(path.relative_to(environment.ROOT).with_suffix("").parts) for path in found)
-    return sorted((name for name in names if name != _PACKAGING), key=lambda name: ".integration." not in name)
+    slow = (".integration.", ".strangers.")
+    return sorted(
+        (name for name in names if name != _PACKAGING), key=lambda name: not any(part in name for part in slow)
+    )
 
 
 async def _main(arguments: Sequence[str]) -> int:
