@@ -91,10 +91,10 @@ def furnish_life(guild: Guild, ids: Ids) -> None:
     """Who is in voice, an event that takes place now on the stage, and one to come."""
     crowd = guild.members.crowd
     voice = guild.voice_channels()
-    if crowd.size <= 10 * _IN_VOICE:
+    if crowd.size <= 2 * _IN_VOICE:
         numbers = [number for number in range(crowd.size) if crowd.chance(number, 7) % 10 == 0]
     else:
-        numbers = sorted({draw(crowd.seed, 8, place) % crowd.size for place in range(_IN_VOICE)})
+        numbers = sorted({draw(crowd.seed, 8, place) % crowd.size for place in range(min(_IN_VOICE, crowd.size // 10))})
     for number in numbers:
         id = crowd.user(number)
         channel = voice[crowd.chance(number, 9) % len(voice)]

@@ -170,11 +170,8 @@ class Guild:
             return [members[self.bot_id], *(member for member in voice if member["user"]["id"] != str(self.bot_id))]
         if self.member_count <= large_threshold:
             return [*members.values(), *voice]
-        return [
-            members[id]
-            for id in members
-            if id == self.bot_id or id in self.presences or id in self.voice_states or members.stands_out(id)
-        ]
+        voice_states, is_online = self.voice_states, self.presences.is_online
+        return list(members.standing_out(lambda id, number: id in voice_states or is_online(id, number)))
 
     def shown_presences(self, intents: int) -> list[Json]:
         """The presences of GUILD_CREATE: of nobody whom it doesn't list."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from math import gcd
 from random import Random
 from typing import Any
@@ -128,22 +128,37 @@ class Members(MutableMapping[int, Json]):
 
     def _drawn(self, id: int, number: int) -> tuple[str | None, tuple[str, ...], float]:
         chance, large = self.crowd.chance(number, 5), self.crowd.is_large
-        roles = (*(role for bit, role in enumerate(self._given) if chance >> bit & 1 and int(role) in self._roles),)
-        if large and chance >> 20 & 7:
-            roles = ()
+        roles: tuple[str, ...] = ()
+        if not large or not chance >> 20 & 7:
+            given = enumerate(self._given)
+            roles = (*(role for bit, role in given if chance >> bit & 1 and int(role) in self._roles),)
         nick = self._users.username(id)[:3].title() if chance >> 24 & 1023 < (51 if large else 205) else None
         return nick, roles, EPOCH - (chance >> 36) % 100_000_000
 
-    def stands_out(self, id: int) -> bool:
-        """Whether the member has a role or a nick."""
-        if id in self._changed:
-            member = self[id]
-            return bool(member["roles"] or member["nick"])
-        number = self.crowd.number(id)
-        if number is None:
-            return False
-        nick, roles, _ = self._drawn(id, number)
-        return bool(roles or nick)
+    def standing_out(self, also: Callable[[int, int], bool]) -> Iterator[Json]:
+        """Those with a role or a nick, and those of whom ``also(id, number)`` is true; the bot is one of them.
+
+        The number is that of a first member, -1 for others.
+        """
+        users, changed, gone = self._users, self._changed, self._gone
+        for id in (self._bot_id, *self._joined.ids):
+            if id in changed and (id == self._bot_id or self._stands_out(self[id]) or also(id, -1)):
+                yield self[id]
+        for number in range(self.crowd.size):
+            id = self.crowd.user(number)
+            if id in changed:
+                member = self[id]
+                if self._stands_out(member) or also(id, number):
+                    yield member
+            elif id not in gone:
+                nick, roles, joined_at = self._drawn(id, number)
+                if nick or roles or also(id, number):
+                    self.made += 1
+                    yield payloads.member(users[id], joined_at=joined_at, nick=nick, roles=roles)
+
+    @staticmethod
+    def _stands_out(member: Json) -> bool:
+        return bool(member["roles"] or member["nick"])
 
     def __setitem__(self, id: int, member: Json) -> None:
         """A member joins, or is another from now on; the user's own looks are those of the world."""
