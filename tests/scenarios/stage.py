@@ -21,10 +21,13 @@ from tests.support.broker import fresh_vhost
 SLACK = 0.5
 """Seconds by which a busy machine may delay rateway."""
 
-EVENTS = frozenset(
-    {*filters._GUILD_MASKS, *filters._DIRECT_MASKS, "READY", "RESUMED", "USER_UPDATE", "VOICE_SERVER_UPDATE"}
-    | {"INTERACTION_CREATE", "ENTITLEMENT_CREATE", "ENTITLEMENT_UPDATE", "ENTITLEMENT_DELETE", "TOMORROWS_EVENT"}
+_WITHOUT_INTENT = (
+    "READY RESUMED RATE_LIMITED USER_UPDATE VOICE_SERVER_UPDATE GUILD_MEMBERS_CHUNK SOUNDBOARD_SOUNDS CHANNEL_INFO "
+    "INTERACTION_CREATE APPLICATION_COMMAND_PERMISSIONS_UPDATE ENTITLEMENT_CREATE ENTITLEMENT_UPDATE "
+    "ENTITLEMENT_DELETE SUBSCRIPTION_CREATE SUBSCRIPTION_UPDATE SUBSCRIPTION_DELETE TOMORROWS_EVENT"
 )
+
+EVENTS = frozenset({*filters._GUILD_MASKS, *filters._DIRECT_MASKS, *_WITHOUT_INTENT.split()})
 """What workers bind their queues by: every event that a scenario may send."""
 
 Kept = tuple[int, str, bytes]
@@ -105,7 +108,7 @@ class StageTestCase(WorldTestCase):
         running = Deferred.fromCoroutine(run_case(simulator, case, say=said.append, slack=SLACK))
         await self.until(lambda: any("waiting for a client" in line for line in said), "the scenario's beginning")
         compression = {} if case.client.compression is None else {"COMPRESSION": case.client.compression}
-        state = self.folder / f"state-{case.variant}"
+        state = self.folder / f"state-{case.name}"
         program = self.rateway(
             simulator, AMQP_URI=amqp, STATE_DIR=state, SHARDS_PER_CLUSTER=32, **compression, **settings
         )
