@@ -63,7 +63,6 @@ class ShardService(Service):
         """
         :param session: of an earlier process, to go on with.
         :param refill: the cache that belonged to it is lost: once it has been resumed, a new one is begun by permit.
-        :param random: gives numbers from 0 to 1.
         :param connect: makes the endpoint for a WebSocket URL; TCP, or TLS verified for the URL's host, by default.
         """
         self.session = session
@@ -82,8 +81,7 @@ class ShardService(Service):
         self._link = Link(
             reactor, settings.compression, self, connect or partial(endpoint_for, reactor), settings.distrusted
         )
-        refused = lambda why: self._perform(self._lifecycle.permit_refused(why, self._clock.seconds()))  # noqa: E731
-        self._permit = Permit(gate, shard_id, self._permit_granted, refused)
+        self._permit = Permit(gate, shard_id, self._permit_granted, self._permit_refused)
         self._lifecycle = self._new_lifecycle()
 
     @property
@@ -253,6 +251,9 @@ class ShardService(Service):
     def _permit_granted(self) -> None:
         granted = self._lifecycle.renew if self._refill else self._lifecycle.permit_granted
         self._perform(granted(self._clock.seconds()))
+
+    def _permit_refused(self, why: str) -> None:
+        self._perform(self._lifecycle.permit_refused(why, self._clock.seconds()))
 
     def _close(self, action: act.Close) -> None:
         self._hush()
