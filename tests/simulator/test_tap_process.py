@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import treq
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
@@ -110,6 +111,7 @@ class EndTests(ProcessCase):
         for options, code in ((("--strict",), 1), ((), 0)):
             program = await self.started(*options)
             client = await self.client(program)
+            await self.ask_with_token(program)
             client.say(f'"{TOKEN}'.encode())
             await client.end()
             await program.until_said("breach of undecodable by shard 0")
@@ -117,6 +119,16 @@ class EndTests(ProcessCase):
             for wanted in ("1 breaches", "1 rule broken:", "undecodable, shard 0: no JSON"):
                 self.assertTrue(program.said(wanted), program.text)
             self.assertNotIn(TOKEN, program.text)
+
+    async def ask_with_token(self, program: Program) -> None:
+        """A request that bears the token in its path, too."""
+        url = f"http://127.0.0.1:{Address(program).port}/api/v10/users/{TOKEN}"
+        agent: dict[Any, Any] = {
+            "Authorization": f"Bot {TOKEN}",
+            "User-Agent": "DiscordBot (https://example.invalid, 1)",
+        }
+        response = await treq.get(url, headers=agent, persistent=False)
+        await response.content()
 
 
 class RefusedTests(ProcessCase):

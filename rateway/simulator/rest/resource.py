@@ -51,7 +51,7 @@ class RestResource(Resource):
             assert staged.answer is not None
             status = staged.answer[0] if staged.flaw not in ("never", "reset") else 0
             rest.ended(record, key, status)
-            shown = without_secrets(record.path)
+            shown = rest.hub.veil(without_secrets(record.path))
             self._log.info("{method} {path}: {status}", method=record.method, path=shown, status=status or staged.flaw)
             if not gone:
                 _write(request, staged.answer, staged)
