@@ -36,7 +36,8 @@ class OutflowCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.timer = Timer()
         self.writes: list[bytes] = []
-        self.outflow = Outflow(self.timer, self.writes.append)
+        self.behaviour = Behaviour()
+        self.outflow = Outflow(self.timer, self.writes.append, lambda: self.behaviour)
 
     def advance(self, seconds: float, steps: int = 100) -> None:
         for _ in range(steps):
@@ -71,9 +72,9 @@ class PaceTests(OutflowCase):
 
     def test_gathered(self) -> None:
         """Messages of a while go out in one write, in order."""
-        behaviour = Behaviour(gather=0.5)
+        self.behaviour = Behaviour(gather=0.5)
         for text in (b"a", b"b", b"c"):
-            self.outflow.send([(text, False)], behaviour)
+            self.outflow.send([(text, False)])
         self.assertEqual((self.writes, self.outflow.pending), ([], True))
         self.advance(0.6)
         self.assertEqual(self.writes, [frame(b"a", False) + frame(b"b", False) + frame(b"c", False)])
@@ -81,7 +82,8 @@ class PaceTests(OutflowCase):
 
     def test_slow(self) -> None:
         """So many bytes a second, and no more, over any time."""
-        self.outflow.send([(b"x" * 9996, True)], Behaviour(bytes_per_second=1000))
+        self.behaviour = Behaviour(bytes_per_second=1000)
+        self.outflow.send([(b"x" * 9996, True)])
         for second in range(1, 10):
             self.advance(1.0)
             self.assertAlmostEqual(sum(map(len, self.writes)) / 1000, second, places=1)
@@ -91,27 +93,39 @@ class PaceTests(OutflowCase):
 
     def test_slow_by_many_messages(self) -> None:
         """Small messages one after another are no way around the speed."""
-        behaviour = Behaviour(bytes_per_second=100)
+        self.behaviour = Behaviour(bytes_per_second=100)
         for _ in range(50):
-            self.outflow.send([(b"12345678", True)], behaviour)
+            self.outflow.send([(b"12345678", True)])
             self.advance(0.01, 1)
         self.advance(1.5)
         self.assertLess(sum(map(len, self.writes)), 220)
         self.advance(5.0, 500)
         self.assertEqual(sum(map(len, self.writes)), 500)
 
+    def test_lifted(self) -> None:
+        """What waits goes at once when the connection is slow no more."""
+        self.behaviour = Behaviour(bytes_per_second=100)
+        self.outflow.send([(b"x" * 1000, True)])
+        self.advance(1.0)
+        self.behaviour = Behaviour()
+        self.advance(0.1)
+        self.assertEqual(b"".join(self.writes), frame(b"x" * 1000, True))
+
     def test_segments(self) -> None:
         """Byte by byte, each in a write of its own."""
-        self.outflow.send([(b"abc", False)], Behaviour(segment=1))
+        self.behaviour = Behaviour(segment=1)
+        self.outflow.send([(b"abc", False)])
         self.advance(0.01, 20)
         self.assertEqual(self.writes, [b"\x81", b"\x03", b"a", b"b", b"c"])
 
     def test_order_kept(self) -> None:
         """What is sent afterwards, pongs too, waits behind what is on its way, in whatever shape."""
         done: list[bool] = []
-        self.outflow.send([(b"abc", False)], Behaviour(segment=1))
+        self.behaviour = Behaviour(segment=1)
+        self.outflow.send([(b"abc", False)])
         self.outflow.append(b"PONG")
-        self.outflow.send([(b"d", False)], Behaviour())
+        self.behaviour = Behaviour()
+        self.outflow.send([(b"d", False)])
         self.outflow.then(lambda: done.append(True))
         self.assertEqual(done, [])
         self.advance(0.01, 50)
@@ -127,7 +141,8 @@ class PaceTests(OutflowCase):
 
     def test_stopped(self) -> None:
         """What waits is forgotten when the connection is gone."""
-        self.outflow.send([(b"abcdef", False)], Behaviour(segment=1))
+        self.behaviour = Behaviour(segment=1)
+        self.outflow.send([(b"abcdef", False)])
         self.outflow.then(lambda: self.fail("done for a connection that is gone"))
         self.outflow.stop()
         self.advance(0.1)

@@ -60,17 +60,18 @@ class Timer(Protocol):
 class Outflow:
     """The bytes of one connection on their way to its transport.
 
+    :param behaviour: tells how the connection behaves now: what waits already goes by it, too.
     :ivar pending: some are still to be written.
     """
 
-    def __init__(self, timer: Timer, write: Callable[[bytes], None]) -> None:
+    def __init__(self, timer: Timer, write: Callable[[bytes], None], behaviour: Callable[[], Behaviour]) -> None:
         self._timer = timer
         self._write = write
+        self._behaviour = behaviour
         self._queue = bytearray()
         self._start = 0
         self._running = False
         self._free_at = 0.0
-        self._behaviour = Behaviour()
         self._afterwards: list[Callable[[], None]] = []
 
     @property
@@ -82,14 +83,14 @@ class Outflow:
         """Bytes still to be written."""
         return len(self._queue) - self._start
 
-    def send(self, messages: Sequence[Message], behaviour: Behaviour) -> None:
-        """Send messages, as this behaviour shapes them; what waits before them is shaped so too."""
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send messages, behind what waits."""
+        behaviour = self._behaviour()
         if behaviour.fragments > 1:
             count, pings = behaviour.fragments, behaviour.pings
             data = b"".join([fragmented(data, binary, count, pings=pings) for data, binary in messages])
         else:
             data = b"".join([frame(data, binary) for data, binary in messages])
-        self._behaviour = behaviour
         if self._running:
             self._queue += data
         elif behaviour.gather:
@@ -126,7 +127,7 @@ class Outflow:
     def _run(self) -> None:
         if not self._running:
             return
-        behaviour, now = self._behaviour, self._timer.now()
+        behaviour, now = self._behaviour(), self._timer.now()
         rate = behaviour.bytes_per_second
         left = self.waiting
         portion = behaviour.segment or (max(1, int(rate * _PORTION)) if rate else left)

@@ -71,10 +71,10 @@ class GatewayProtocol(WebSocketServerProtocol):
         self.transport.registerProducer(_Gauge(self), True)
         hub = self.hub
         host = getattr(self.transport.getHost(), "host", "")
-        self.outflow = Outflow(hub, self._write)
         number = next(hub.numbers)
         record = Connected(number, hub.now(), host, self._path, self._query, name=self._name)
-        self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
+        connection = self.connection = hub.connections[number] = Connection(hub, self, record, self.behaviour)
+        self.outflow = Outflow(hub, self._write, lambda: connection.behaviour)
         GatewayResource.log.info(
             "connection {number} to {host} opened: {query}",
             number=number,
@@ -82,7 +82,7 @@ class GatewayProtocol(WebSocketServerProtocol):
             query=hub.veil(", ".join(f"{key}={value}" for key, value in self._query.items())),
         )
         hub.journal.keep("connections", hub.journal.connections, record)
-        self.connection.opened()
+        connection.opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self.connection is not None:
@@ -107,9 +107,8 @@ class GatewayProtocol(WebSocketServerProtocol):
     def send_messages(self, messages: list[Message]) -> None:
         if self.state != self.STATE_OPEN or self.connection is None:
             return
-        behaviour = self.connection.behaviour
-        if behaviour.is_shaped or self.outflow.pending:
-            self.outflow.send(messages, behaviour)
+        if self.connection.behaviour.is_shaped or self.outflow.pending:
+            self.outflow.send(messages)
         else:
             self.transport.write(b"".join([frame(data, binary) for data, binary in messages]))
 
