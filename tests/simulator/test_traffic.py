@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 from rateway.simulator.hub import encode
+from rateway.simulator.world.deeds import UnknownChannel
 from rateway.simulator.world.guild import Guild
 from rateway.simulator.world.happenings.mixes import FAMILIES, PRESETS, happenings, parse_mix
 from rateway.simulator.world.traffic import Traffic
+from rateway.simulator.world.world import BOT_ID
 from tests.simulator.bench import BenchCase, Client
 from tests.simulator.mirror import View, emoji_key
 from tests.simulator.rooms import Mirror
@@ -29,11 +32,7 @@ class ConsistencyTests(BenchCase):
         for _ in range(rounds):
             traffic.happen(events)
             self.clock.advance(1.0)
-            for payload in client.wire.payloads:
-                if payload["op"] == 0:
-                    mirror.take(payload["t"], payload["d"])
-            client.wire.messages.clear()
-            self.assertEqual(mirror.wrong, [])
+            self.believe(client, mirror)
         self.compare(mirror)
         return mirror
 
@@ -131,6 +130,45 @@ class ConsistencyTests(BenchCase):
             names += self.live(seed, dict.fromkeys(families, 1.0) | {"outage": 0.05, "join": 0.05}).names
         removals = ("CHANNEL_DELETE", "GUILD_ROLE_DELETE", "GUILD_MEMBER_REMOVE", "THREAD_DELETE", "GUILD_DELETE")
         self.assertTrue(all(names[name] > 20 for name in removals), names)
+
+    def test_with_the_bot(self) -> None:
+        """The same while the bot itself writes, reacts, edits, shows presences, and goes in and out of voice."""
+        self.start(guilds=3, members=20, seed=21, heartbeat_interval=1e6, mix="everything")
+        client, random = self.ready(), Random(21)
+        mirror, traffic = Mirror(), Traffic(self.hub)
+        for _ in range(60):
+            traffic.happen(40)
+            self.act(client, random)
+            self.clock.advance(5.0)
+            self.believe(client, mirror)
+        self.compare(mirror)
+        self.assertTrue(mirror.names["VOICE_SERVER_UPDATE"] > 5)
+        own = [heard.d for known in mirror.messages.values() for heard in known.values()]
+        self.assertTrue(any(d["author"]["id"] == str(BOT_ID) for d in own))
+
+    def act(self, client: Client, random: Random) -> None:
+        """Something that a bot does in one of its guilds."""
+        guild = random.choice([each for each in self.hub.world.guilds.values() if not each.unavailable])
+        channel = random.choice(guild.text_channels())
+        deeds = self.face.deeds
+        message = int(deeds.post_message(channel, "from the bot")["id"])
+        deeds.add_reaction(channel, message, "\N{EYES}")
+        deeds.edit_message(channel, message, content="from the bot, again")
+        if random.random() < 0.3:
+            deeds.delete_message(channel, message)
+        voice = random.choice([*guild.voice_channels(), None])
+        place = None if voice is None else str(voice)
+        client.tell(4, {"guild_id": str(guild.id), "channel_id": place, "self_mute": False, "self_deaf": False})
+        status = random.choice(("online", "idle", "invisible"))
+        client.tell(3, {"since": None, "activities": [], "status": status, "afk": False})
+
+    def believe(self, client: Client, mirror: Mirror) -> None:
+        """All events so far are taken by the mirror, which finds nothing wrong."""
+        for payload in client.wire.payloads:
+            if payload["op"] == 0:
+                mirror.take(payload["t"], payload["d"])
+        client.wire.messages.clear()
+        self.assertEqual(mirror.wrong, [])
 
     def test_the_mirror_sees(self) -> None:
         """The mirror does object: to a message of nobody, an unknown event, a reaction on nothing, a foreign guild."""
@@ -277,12 +315,12 @@ class RateTests(BenchCase):
                 self.assertTrue(any(not guild.unavailable for guild in self.hub.world.guilds.values()))
 
     def test_outage(self) -> None:
-        """Nothing is heard of a guild in outage, whatever is done there."""
+        """Nothing is heard of a guild in outage, and nothing can be done there."""
         self.start(guilds=1, mix="everything")
         client = self.ready()
         guild = self.face.guild(0)
         self.face.outage(guild.id)
         client.wire.messages.clear()
         Traffic(self.hub).happen(50)
-        self.hub.deeds.post_message(guild.text_channels()[0], "quiet")
+        self.assertRaises(UnknownChannel, self.hub.deeds.post_message, guild.text_channels()[0], "quiet")
         self.assertEqual(client.wire.messages, [])

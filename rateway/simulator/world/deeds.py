@@ -1,7 +1,7 @@
 """What is done in the world by somebody from outside: by REST, by a test, by an action.
 
 Each deed changes the world and tells the sessions it concerns. Channels are looked up by their id, whether they are of
-a guild, threads or direct channels. Nothing is said of a guild in outage.
+a guild, threads or direct channels. Those of a guild in outage are unknown.
 """
 
 from __future__ import annotations

@@ -142,9 +142,9 @@ class Guild:
         return self.members.somebody(random)
 
     def place(self, id: int) -> Place | None:
-        """A channel or thread that may hold messages, and that the bot may see."""
+        """A channel or thread that the bot may see; none during an outage."""
         channel = self.channels.get(id) or self.threads.get(id)
-        if channel is None or channel["flags"] & OBFUSCATED:
+        if channel is None or self.unavailable or channel["flags"] & OBFUSCATED:
             return None
         return Place(id, self, channel, self.histories.setdefault(id, History(self.memory)))
 
