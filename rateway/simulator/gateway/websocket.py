@@ -120,7 +120,7 @@ class GatewayProtocol(WebSocketServerProtocol):
             return
         # Autobahn's own sendClose refuses codes that Discord uses (1001).
         words = reason.encode()[:_REASON_BYTES].decode(errors="ignore").encode()
-        self.sendCloseFrame(code=code, reasonUtf8=None if code is None else words)
+        self.sendCloseFrame(code=code, reasonUtf8=words)
         self.hub.later(_CLOSE_TIMEOUT, lambda: self.drop("fin"))
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
