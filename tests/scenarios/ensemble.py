@@ -11,13 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 _GROUPS = 4
-_LANES = 4
-"""How many scenarios one worker plays at a time."""
 _POLL = 0.1
 _PATIENCE = 140.0
 
@@ -44,13 +42,8 @@ class Ensemble:
             return await _outcome(name, play)
         group = self._names.index(name) % _GROUPS
         if self._claim(group):
-            lanes = DeferredSemaphore(_LANES)
-            await gatherResults(
-                [
-                    lanes.run(lambda each: Deferred.fromCoroutine(self._play(each, play)), each)
-                    for each in self._names[group::_GROUPS]
-                ]
-            )
+            members = self._names[group::_GROUPS]
+            await gatherResults([Deferred.fromCoroutine(self._play(each, play)) for each in members])
         file = self._folder / name
         until = reactor.seconds() + _PATIENCE
         while not file.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attrs import define
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from rateway.simulator.gateway import filters
 from rateway.simulator.scenario.format import Case
@@ -89,14 +89,23 @@ class StageTestCase(WorldTestCase):
 
     timeout = 150
 
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        # Most cases wait rather than compute; but to start a rateway takes a whole processor.
+        self.lanes = DeferredSemaphore(4)
+        self.entrance = DeferredSemaphore(1)
+
     async def play(self, name: str, **settings: object) -> list[Run]:
         """Every case of a packaged scenario has held, and the worker got each event once, in order."""
         cases = load(name).cases
-        runs: list[Run] = await gatherResults([Deferred.fromCoroutine(self._play(case, settings)) for case in cases])
+        runs: list[Run] = await gatherResults([self.lanes.run(self._begin, case, settings) for case in cases])
         for run in runs:
             self.assertTrue(run.report.held, f"{run.report}\nrateway said:\n{run.program.text[-6000:]}")
             self.assertEqual(run.losses(), [], run.case.name)
         return runs
+
+    def _begin(self, case: Case, settings: Mapping[str, object]) -> Deferred[Run]:
+        return Deferred.fromCoroutine(self._play(case, settings))
 
     async def _play(self, case: Case, settings: Mapping[str, object]) -> Run:
         amqp = await fresh_vhost(self)
@@ -109,11 +118,18 @@ class StageTestCase(WorldTestCase):
         await self.until(lambda: any("waiting for a client" in line for line in said), "the scenario's beginning")
         compression = {} if case.client.compression is None else {"COMPRESSION": case.client.compression}
         state = self.folder / f"state-{case.name}"
-        program = self.rateway(
-            simulator, AMQP_URI=amqp, STATE_DIR=state, SHARDS_PER_CLUSTER=32, **compression, **settings
-        )
+        await self.entrance.acquire()
+        try:
+            program = self.rateway(
+                simulator, AMQP_URI=amqp, STATE_DIR=state, SHARDS_PER_CLUSTER=32, **compression, **settings
+            )
+            await self.until(
+                lambda: program.said("every cluster is started") or program.said("rateway stops"), "rateway's start", 60
+            )
+        finally:
+            self.entrance.release()
         report = await running
-        ended = program.exit_code
+        ended = await program.wait() if program.said("rateway stops") else program.exit_code
         if ended is None:
             await program.stop()
         run = Run(case, report, simulator, program, worker, ended)
