@@ -13,6 +13,7 @@ class DiscordJsTests(CourseTestCase):
     anew_code = 1000
     end_code = 1000
     resumes_in_place = True
+    beats_at_once = False
 
     async def test_none(self) -> None:
         """The whole course without compression."""
