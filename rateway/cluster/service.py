@@ -20,6 +20,7 @@ from rateway.config import Config
 from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model import deadlines
 from rateway.model.plan import Cluster
+from rateway.model.session import Session
 from rateway.shard.distrust import Distrust
 from rateway.shard.service import ShardService
 from rateway.shard.settings import ShardSettings
@@ -31,6 +32,7 @@ from .commands import GatewayCommands, Send
 from .phases import Phase, run_phases
 from .pipeline import Pipeline
 from .requests import CacheRequests
+from .safekeeping import Safekeeping
 from .spools import Spools
 
 
@@ -85,6 +87,7 @@ class ClusterService(MultiService):
         )
         self._broker.setServiceParent(self)
         self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now)
+        self._safekeeping = Safekeeping(clock, cluster.number, spools, self._kept_sessions)
         settings = ShardSettings(
             token=config.token,
             intents=config.intents,
@@ -103,6 +106,7 @@ class ClusterService(MultiService):
                 gate,
                 fatal,
                 session=resumable[shard].session if shard in resumable else None,
+                refill=shard in resumable and resumable[shard].refill,
             )
             for shard in cluster.shards
         }
@@ -152,6 +156,7 @@ class ClusterService(MultiService):
         if self.running:
             for shard in self.shards.values():
                 shard.setServiceParent(self)
+            self._safekeeping.start()
 
     async def _stop(self, final: bool) -> None:
         if not self.running:
@@ -161,6 +166,7 @@ class ClusterService(MultiService):
             Phase("leaving the inbox", deadlines.INBOX, self._broker.stop_inbox),
             Phase("closing the shards", deadlines.SHARDS, lambda _: self._close_shards(final)),
             Phase("waiting for confirms", deadlines.FLUSH, self._flush),
+            Phase("writing down the sessions", deadlines.SESSIONS, lambda _: self._safekeeping.stop()),
             Phase("leaving the broker", deadlines.GOODBYE, self._broker.leave),
         )
         try:
@@ -185,6 +191,15 @@ class ClusterService(MultiService):
         self._broker.secure()
         # Before the broker is left, which may hang: the cursors are what the next start goes by.
         self._checkpoint.write()
+
+    def _kept_sessions(self) -> dict[int, Session]:
+        """The sessions as a new process could go on with them."""
+        found = {}
+        for shard, service in self.shards.items():
+            session, (session_id, seq) = service.session, self._checkpoint.kept.get(shard, ("", 0))
+            if session is not None and session.id == session_id and seq > 0:
+                found[shard] = session.at(seq)
+        return found
 
     def _delivered(self, delivery: Delivery) -> None:
         if delivery.routing_key == COMMAND_KEY:

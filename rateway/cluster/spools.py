@@ -9,8 +9,11 @@ from pathlib import Path
 from attrs import frozen
 from twisted.logger import Logger
 
+from rateway.config import Config
+from rateway.model.plan import Cluster, Plan
 from rateway.spool.spool import Spool, SpoolFull
 from rateway.store.lock import FolderLock
+from rateway.store.slots import Slots
 
 REFUSED_SHARE = 4
 """Refused events may take this part of the limit."""
@@ -32,34 +35,41 @@ class Spools:
     """What a cluster's publisher writes to.
 
     :ivar memory: bytes of events that it may hold besides.
+    :ivar slots: where its sessions are written, for a power cut.
     """
 
     events: Spool
     refused: Spool
     memory: int = MOST_MEMORY
+    slots: Slots | None = None
 
 
-def open_spools(state_dir: Path, cluster: int, clusters: int, limit: int, siblings: int) -> Spools:
+def open_spools(cluster: Cluster, plan: Plan, config: Config, siblings: int) -> Spools:
     """Open a cluster's spools; its folder's lock is held.
 
     Events that were left by clusters which are no more, for there are fewer now, are taken in: the clusters that
     there are share them out by number.
 
-    :param clusters: how many there are now.
     :param siblings: how many of them run in this process.
     :raises ConfigError: if they can't be used.
     """
-    folder = state_dir / f"cluster-{cluster}"
+    state_dir, clusters, limit = config.state_dir, len(plan.clusters), config.spool_limit
+    folder = state_dir / f"cluster-{cluster.number}"
     memory = min(max(MEMORY // siblings, LEAST_MEMORY), MOST_MEMORY)
-    spools = Spools(Spool.open(folder / _EVENTS, limit), Spool.open(folder / _REFUSED, limit // REFUSED_SHARE), memory)
+    spools = Spools(
+        Spool.open(folder / _EVENTS, limit),
+        Spool.open(folder / _REFUSED, limit // REFUSED_SHARE),
+        memory,
+        Slots(folder, plan.total, cluster.shards, config.intents),
+    )
     for number, path in _left_behind(state_dir, clusters):
-        if (number - 1) % clusters == cluster - 1:
+        if (number - 1) % clusters == cluster.number - 1:
             _take_in(path, spools.events, limit)
     waiting = spools.events.unread + spools.refused.unread
     if waiting:
         _log.info(
             "cluster {n} has {count} events of an earlier run on disk: they are published first",
-            n=cluster,
+            n=cluster.number,
             count=waiting,
         )
     return spools

@@ -33,5 +33,8 @@ SHARDS = 2.5
 FLUSH = 2.0
 """Seconds for the broker to confirm what is in flight."""
 
+SESSIONS = 1.0
+"""Seconds for the disk to have what a power cut must not take."""
+
 GOODBYE = 2.0
 """Seconds for the broker to close the connection."""

@@ -85,9 +85,7 @@ class Clusters:
         try:
             for number in numbers:
                 stores[number] = await self._open(plan.clusters[number - 1])
-                spools[number] = self._parts.open_spools(
-                    self._config.state_dir, number, len(plan.clusters), self._config.spool_limit, len(numbers)
-                )
+                spools[number] = self._parts.open_spools(plan.clusters[number - 1], plan, self._config, len(numbers))
             if self._stopping:
                 raise CancelledError
         except BaseException:

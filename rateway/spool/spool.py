@@ -304,6 +304,8 @@ class Spool:
         :raises OSError: if the disk fails.
         """
         dirty, self._dirty = self._dirty, set()
+        if not dirty:
+            return
         for segment in dirty:
             try:
                 segment.sync()

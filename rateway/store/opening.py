@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from rateway.errors import ConfigError
@@ -16,6 +16,7 @@ from .environment import Damaged, Environment
 from .filesystem import refuse_network
 from .lock import FolderInUse, FolderLock, holder
 from .sessions import SessionRecord
+from .slots import read_slots
 from .transaction import TransactionReader
 
 _log = Logger()
@@ -30,7 +31,7 @@ NOTE = "store.json"
 class Opened:
     """An environment to write.
 
-    :ivar carried: sessions of a store that was set aside, which are good without what it held.
+    :ivar carried: sessions of a store that was set aside: they are good, though what it held is not there.
     """
 
     environment: Environment
@@ -69,15 +70,33 @@ def open_entities(folder: Path, record: trust.Record, initial_size: int) -> Open
     why = trust.doubt(found, record) if path.exists() else ""
     carried: Mapping[int, SessionRecord] = {}
     if why:
-        if trust.sessions_survive(found, record):
-            carried = sessions_in(path)
+        carried = _carried(folder, found, record)
         _set_aside(path, why)
     trust.write(note, record)
     try:
         return Opened(Environment.for_writing(path, initial_size), carried)
     except Damaged as damage:
         _set_aside(path, str(damage))
-    return Opened(Environment.for_writing(path, initial_size), carried)
+    return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
+
+
+def _carried(folder: Path, found: trust.Record | None, wanted: trust.Record) -> dict[int, SessionRecord]:
+    """The sessions of a store that isn't believed, or not wanted."""
+    if found is not None and trust.sessions_fit(found, wanted) and trust.rows_are_whole(found, wanted):
+        try:
+            rows = sessions_in(folder / ENTITIES)
+        except Damaged:
+            rows = {}
+        return {shard: evolve(row, complete=False, applied=row.kept) for shard, row in rows.items()}
+    return _from_slots(folder, wanted)
+
+
+def _from_slots(folder: Path, wanted: trust.Record) -> dict[int, SessionRecord]:
+    shards = range(wanted.first_shard, wanted.first_shard + wanted.shard_count)
+    return {
+        shard: SessionRecord(session.id, session.resume_url, applied=session.seq, kept=session.seq)
+        for shard, session in read_slots(folder, wanted.total, shards, wanted.intents).items()
+    }
 
 
 def sessions_in(path: Path) -> dict[int, SessionRecord]:

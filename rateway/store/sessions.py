@@ -18,11 +18,13 @@ class Resumable:
     :ivar session: with the sequence to RESUME from: the lower of both cursors, for what lies above is to come again.
     :ivar applied: highest sequence whose effects are in the cache; equal to ``kept`` where the cache is off.
     :ivar kept: highest sequence below which the broker (or the spool) has every event.
+    :ivar refill: the cache holds less than the session said: once resumed, a new one must fill it.
     """
 
     session: Session
     applied: int
     kept: int
+    refill: bool = False
 
 
 @define
@@ -61,8 +63,7 @@ class SessionRecord:
 
     def resumable(self, *, cache: bool) -> Resumable | None:
         """The session as a new process may resume it, if it may: never from the very beginning."""
-        if cache and not self.complete:
-            return None
-        applied = self.applied if cache else self.kept
+        refill = cache and not self.complete
+        applied = self.applied if cache and not refill else self.kept
         seq = min(applied, self.kept)
-        return Resumable(Session(self.id, self.resume_url, seq), applied, self.kept) if seq > 0 else None
+        return Resumable(Session(self.id, self.resume_url, seq), applied, self.kept, refill) if seq > 0 else None

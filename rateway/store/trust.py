@@ -54,9 +54,9 @@ def doubt(found: Record | None, wanted: Record) -> str:
         return "it does not say what it is"
     if found.version != wanted.version:
         return "another version of rateway wrote it"
-    if not found.clean and found.boot_id != wanted.boot_id:
+    if not rows_are_whole(found, wanted):
         return "the machine went down while it was in use"
-    if (found.total, found.first_shard, found.shard_count) != (wanted.total, wanted.first_shard, wanted.shard_count):
+    if not same_shards(found, wanted):
         return "it was made for other shards"
     if found.intents != wanted.intents:
         return "it was made for other intents"
@@ -65,11 +65,20 @@ def doubt(found: Record | None, wanted: Record) -> str:
     return ""
 
 
-def sessions_survive(found: Record | None, wanted: Record) -> bool:
-    """Whether the sessions are good though the entities aren't wanted: the cache was switched off, and nothing else."""
-    if found is None or wanted.cache or not found.cache:
-        return False
-    return not doubt(msgspec.structs.replace(found, cache=False, kinds=wanted.kinds), wanted)
+def same_shards(found: Record, wanted: Record) -> bool:
+    """Whether it was made for the same shards."""
+    ours = (wanted.total, wanted.first_shard, wanted.shard_count)
+    return (found.total, found.first_shard, found.shard_count) == ours
+
+
+def sessions_fit(found: Record, wanted: Record) -> bool:
+    """Whether its sessions are the ones wanted: a RESUME changes neither shards nor intents."""
+    return found.version == wanted.version and found.intents == wanted.intents and same_shards(found, wanted)
+
+
+def rows_are_whole(found: Record, wanted: Record) -> bool:
+    """Whether what was written is there: the machine was not down since, or all was synced before."""
+    return found.clean or found.boot_id == wanted.boot_id
 
 
 def read(path: Path) -> Record | None:

@@ -22,6 +22,8 @@ from rateway.store import keys, trust
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.lock import FolderInUse
+from rateway.store.sessions import Resumable
+from rateway.store.slots import Slots
 from rateway.store.updates.table import UPDATES
 
 from . import samples as s
@@ -122,10 +124,10 @@ class CursorTests(StoreTestCase):
         self.assertEqual({k: v.session.id for k, v in store.sessions().items()}, {0: "two", 1: "three"})
 
     def test_session_without_ready(self) -> None:
-        """A session whose READY the store never saw isn't offered: what it said then is missing."""
+        """A session whose READY the store never saw is resumed, for its events, and then one begun that fills it."""
         store = self.open()
         feed(store, dispatch(7, "GUILD_CREATE", s.guild()), kept=7)
-        self.assertEqual(store.sessions(), {})
+        self.assertEqual(store.sessions()[0], Resumable(SESSION.at(7), 7, 7, refill=True))
 
     def test_forget(self) -> None:
         """A session that Discord ended is never offered again, also not to the next process."""
@@ -263,10 +265,12 @@ class TrustTests(StoreTestCase):
     def is_kept(self, **options: object) -> bool:
         """Whether, opened again, it is as it was."""
         store = self.open(**options)
-        found = (bool(store.sessions()), ask(self.cache_of(store), "Guild", s.GUILD) is not None)
-        self.assertEqual(found[0], found[1])
+        self.carried = store.sessions()
+        kept = ask(self.cache_of(store), "Guild", s.GUILD) is not None
+        if kept:
+            self.assertEqual([each.refill for each in self.carried.values()], [False])
         store.close()
-        return found[0]
+        return kept
 
     def test_orderly_restart(self) -> None:
         """A store closed in order is used again, also after a reboot, without a word."""
@@ -277,18 +281,23 @@ class TrustTests(StoreTestCase):
     def test_power_cut(self) -> None:
         """A store in use when the machine went down is set aside, with one line, and begun anew."""
         store = self.filled()
+        Slots(self.folder, 1, range(1), ALL).write({0: SESSION.at(2)})
         store.stopped = True
         store.close()
         trust.write(self.folder / "store.json", evolve_record(self.folder, boot_id="an earlier boot"))
         self.assertFalse(self.is_kept())
+        self.assertEqual(self.carried, {0: Resumable(SESSION.at(2), 2, 2, refill=True)})
         (line,) = self.logged(LogLevel.warn)
         self.assertIn("the machine went down", line)
         self.assertTrue((self.folder / "entities.aside" / "data.mdb").exists())
         self.assertTrue(self.is_trusted_again())
 
     def is_trusted_again(self) -> bool:
-        """Whether the store begun anew is good."""
-        self.filled().close()
+        """Whether the store begun anew is good: for the session that fills it."""
+        store = self.open()
+        events = (dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()))
+        feed(store, *events, session=evolve(SESSION, id="two"), kept=2)
+        store.close()
         return self.is_kept()
 
     def test_other_settings(self) -> None:
@@ -302,6 +311,9 @@ class TrustTests(StoreTestCase):
         for changed in options:
             self.filled().close()
             self.assertFalse(self.is_kept(**changed), changed)
+            # Only a RESUME that changes neither shards nor intents is one.
+            resumed = [each.refill for each in self.carried.values()]
+            self.assertEqual(resumed, [True] if "kinds" in changed else [], changed)
             self.assertFalse(self.is_kept())
         aside = sorted(path.name for path in self.folder.iterdir())
         self.assertEqual(aside, ["entities", "entities.aside", "lock", "store.json"])
@@ -325,13 +337,14 @@ class TrustTests(StoreTestCase):
         self.assertEqual(len(self.logged(LogLevel.warn)), 3)
 
     def test_cache_switched_off(self) -> None:
-        """The cache switched off keeps the sessions and drops the rest; switched on, the shards must identify."""
+        """Switched off, the sessions are kept and the rest dropped; on again, new sessions fill it."""
         self.filled().close()
         store = self.open(cache=False)
         self.assertEqual(store.sessions()[0].session, SESSION.at(2))
         self.assertEqual(rows(store), {})
         store.close()
         self.assertFalse(self.is_kept())
+        self.assertEqual(self.carried[0], Resumable(SESSION.at(2), 2, 2, refill=True))
 
     def test_messages_switched_off(self) -> None:
         """With no messages to keep any more, those of the last run go; all else is as it was."""
