@@ -31,7 +31,7 @@ class BotClient(RawClient):
     shard: Shard
     told = 0
     acknowledged = True
-    greeted = False
+    introduced = False
     _beat: Any = None
     interval = 0.0
 
@@ -111,6 +111,8 @@ class Shard:
                 self.client = client = await self._connect(host)
             except ConnectError:
                 self.failures += 1
+                if self.session is None:
+                    bot.took_turn(self.id)
             else:
                 await self._last(client)
                 self._ended(client)
@@ -138,6 +140,8 @@ class Shard:
 
     def _ended(self, client: BotClient) -> None:
         faults, code = self.bot.faults, client.close_code
+        if self.session is None and not client.introduced:
+            self.bot.took_turn(self.id)
         self.failures = 0 if client.all("READY") or client.all("RESUMED") else self.failures + 1
         if code in _FINAL and "never gives up" not in faults:
             self.bot.stopped = True
@@ -156,6 +160,8 @@ class Shard:
         faults = self.bot.faults
         if self.session is None:
             client.identify(self.id, self.bot.shards)
+            client.introduced = True
+            self.bot.took_turn(self.id)
             return
         seq = self.seq or 0
         client.resume(self.session, max(seq - 5, 0) if "resumes too far back" in faults else seq)
@@ -230,10 +236,14 @@ class Bot:
         """Wait until the shard may identify."""
         if "identifies out of turn" in self.faults:
             return
-        key, now = id % self.concurrency, the_reactor().seconds()
-        at = max(now, self._turns.get(key, 0.0))
-        self._turns[key] = at + _TURN
-        await self.wait(at - now)
+        key = id % self.concurrency
+        while not self.stopped and the_reactor().seconds() < self._turns.get(key, 0.0):
+            await self.wait(0.02)
+        self._turns[key] = float("inf")
+
+    def took_turn(self, id: int) -> None:
+        """The shard has identified, or couldn't: it is the next one's turn after a while."""
+        self._turns[id % self.concurrency] = the_reactor().seconds() + _TURN
 
     async def wait(self, seconds: float) -> None:
         """Wait, but not when it is over."""

@@ -48,11 +48,12 @@ class BotTestCase(SimulatorTestCase):
             compress="" if "speaks no zlib" in faults else case.client.compression or "",
         )
         ended = bot.start()
-        report = await running
-        bot.stop()
-        await ended
-        await simulator.stop()
-        return report
+        try:
+            return await running
+        finally:
+            bot.stop()
+            await ended
+            await simulator.stop()
 
     async def fails(self, name: str, faults: str, reason: str, **changes: Any) -> None:
         """The scenario fails with this reason (a regular expression) for a bot with these faults, joined by ``and``."""

@@ -141,7 +141,8 @@ class JudgeTests(SynchronousTestCase):
     def beats(self, interval: float, times: list[float]) -> list[Fact]:
         gaps = [-1.0, *[(b - a) / interval for a, b in itertools.pairwise(times)]]
         return [
-            {"at": at, "connection": 1, "gap": gap, "phase": at / interval} for at, gap in zip(times, gaps, strict=True)
+            {"at": at, "connection": 1, "number": number, "interval": interval, "gap": gap, "phase": at / interval}
+            for number, (at, gap) in enumerate(zip(times, gaps, strict=True), start=1)
         ]
 
     def test_regular(self) -> None:
@@ -151,6 +152,9 @@ class JudgeTests(SynchronousTestCase):
             ([0.0, 1.0, 2.02, 3.0, 4.0, 5.0], 0.0, "met"),
             (late, 0.0, "failed"),
             (late, 0.3, "met"),
+            ([n + 1.04 for n in range(6)], 0.0, "met"),
+            ([n + 1.2 for n in range(6)], 0.0, "failed"),
+            ([n + 1.2 for n in range(6)], 0.2, "met"),
             ([n * 0.8 for n in range(6)], 0.1, "failed"),
             ([n * 1.2 for n in range(6)], 0.3, "failed"),
         ):

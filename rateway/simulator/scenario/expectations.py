@@ -153,23 +153,18 @@ def _too_near_or_far(facts: Sequence[Fact], apart: Apart, per: str, slack: float
 
 def _irregular(facts: Sequence[Fact], share: float, slack: float, enough: bool) -> str:
     for connection, beats in _grouped(facts, "connection").items():
+        seconds = beats[0]["interval"]
+        first = beats[0]
+        if first["number"] == 1 and first["phase"] * seconds > (1.0 + share) * seconds + slack:
+            return f"the first heartbeat of connection {connection} came {first['phase']:.3f} intervals after HELLO"
         gaps = [fact["gap"] for fact in beats if fact["gap"] >= 0]
-        if not gaps:
-            continue
-        # The length of an interval follows from a time and the same time as a share of it.
-        seconds = _interval(beats)
         for gap in gaps:
             if abs(gap - 1.0) * seconds > share * seconds + slack:
                 return f"two heartbeats of connection {connection} were {gap:.3f} intervals apart"
-        mean = sum(gaps) / len(gaps)
-        if enough and abs(mean - 1.0) * seconds > share * seconds + slack / len(gaps):
+        mean = sum(gaps) / len(gaps) if gaps else 1.0
+        if enough and gaps and abs(mean - 1.0) * seconds > share * seconds + slack / len(gaps):
             return f"the heartbeats of connection {connection} were {mean:.3f} intervals apart in the mean"
     return ""
-
-
-def _interval(beats: Sequence[Fact]) -> float:
-    shares = beats[-1]["phase"] - beats[0]["phase"]
-    return float((beats[-1]["at"] - beats[0]["at"]) / shares) if shares else 0.0
 
 
 def _delivered(expect: Expect, seen: Seen, moment: Moment, since: float | None) -> Outcome:

@@ -138,7 +138,8 @@ class Expect(Table, frozen=True, kw_only=True):
     :ivar rising: a field that must not fall from one to the next.
     :ivar varies: a field whose values must differ, by a twentieth at least.
     :ivar regular: heartbeats: by which share of the interval the mean of the times between two may differ from it, on
-        each connection; no single one may differ by more than that and the machine's slack.
+        each connection; no single one may differ by more than that and the machine's slack, nor may the first one
+        come later than that after HELLO.
     """
 
     that: str = ""
