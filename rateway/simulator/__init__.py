@@ -12,13 +12,13 @@ From the outside in:
 ``websocket``   Autobahn below, ``connection`` above
 ``rest``        Discord's REST API; ``buckets`` counts its rate limits
 ``connection``  one gateway connection; ``handshake`` its IDENTIFY and RESUME, ``commands`` its ops 3, 4, 8, 31, 43
+                (``memberlist`` op 8's chunks, ``botstate`` the bot's presence and voice)
 ``hub``         what all connections share: token, limits, sessions, journal, world
-``traffic``     makes the world move at a chosen rate
 ``load``        sends packed events to all sessions at a rate for benchmarks; ``openfiles`` lets it hold that many
-``world``       guilds, members and users from a seed; ``guild`` holds one guild, ``payloads`` Discord's shapes, ``ids``
+``world``       guilds, members and users from a seed, what happens there (``traffic``), and what is done (``deeds``)
 ``sessions``    what survives a connection: sequence and replay buffer
 ``rules``       PURE: identify concurrency, daily allowance, send limits, what an IDENTIFY may ask
-``filters``     PURE: which events the intents let through
+``filters``     PURE: which events the intents let through; ``content`` what MESSAGE_CONTENT unlocks
 ``outflow``     how messages become frames and segments, slowly or in pieces; ``holdback`` events that wait
 ``encoding``    PURE: zlib-stream, zstd-stream, plain; split and corrupt on demand
 ``packing``     PURE: events compressed once for any number of connections

@@ -102,6 +102,7 @@ class Mirror:
         self.messages: dict[str, dict[str, Heard]] = {}
         self.entitlements: dict[str, Json] = {}
         self.subscriptions: dict[str, Json] = {}
+        self.written: Counter[str] = Counter()
         self.newest = 0
 
     def take(self, name: str, d: Json) -> None:
@@ -246,6 +247,7 @@ class Mirror:
             if channel in view.threads and d["id"] != channel:
                 place["message_count"] += 1
                 place["total_message_sent"] += 1
+        self.written[channel] += 1
         known = self.messages.setdefault(channel, {})
         self.check(d["id"] not in known, "twice")
         known[d["id"]] = Heard(d)
