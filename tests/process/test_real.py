@@ -109,8 +109,11 @@ class ChildTests(RealProcessTestCase):
         self.assertEqual(await self.process.ended, "ended with exit code 0")
 
     async def test_its_words_reach_the_parents_log(self) -> None:
-        """A bug in it is told with its traceback, and ends the link."""
-        await self.assertFailure(self.link.ask(commands.Configure, config=b"{", gateway_url="", total=1), Exception)
+        """A bug in it is told with its traceback, answered, and harms nothing else."""
+        asked = self.link.ask(commands.Configure, config=b"{", gateway_url="", total=1)
+        await self.assertFailure(asked, commands.Fault)
+        await self.link.ask(commands.Status, cluster=1)
+        self.link.close()
         self.assertEqual(await self.process.ended, "ended with exit code 0")
         self.assertTrue(any("DecodeError" in text for text in self.heard.texts("critical")), self.heard.texts())
 
