@@ -119,7 +119,7 @@ class WheelTests(SynchronousTestCase):
         sources = {
             str(path.relative_to(self.source))
             for path in (self.source / "rateway").rglob("*")
-            if path.suffix in (".py", ".xml", ".typed") and path.is_file()
+            if path.suffix in (".py", ".toml", ".xml", ".typed") and path.is_file()
         }
         self.assertEqual(sources - set(zipfile.ZipFile(self.wheel).namelist()), set())
 
