@@ -32,6 +32,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from scripts import rabbitmq_node
+
 from .management import ManagementApi
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "rabbitmq"
@@ -133,6 +135,18 @@ class PrivateBroker:
         """SIGKILL to the node: connections break, as when its host dies."""
         return deferToThread(self._kill)
 
+    def suspend(self) -> None:
+        """SIGSTOP to the node: it hangs, and its connections with it, until :meth:`resume`."""
+        os.kill(self._node_pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT to the node."""
+        os.kill(self._node_pid, signal.SIGCONT)
+
+    def control(self, *arguments: str) -> Deferred[str]:
+        """What ``rabbitmqctl`` answers to a command for this node; RuntimeError if it fails."""
+        return deferToThread(self._control, *arguments)
+
     async def restart(self) -> None:
         """Stop, and start again."""
         await self.stop()
@@ -175,6 +189,21 @@ class PrivateBroker:
             self._kill()
         self.stop_blocking()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _control(self, *arguments: str) -> str:
+        # Not Debian's wrapper of it, which changes the user, and with him where the node's cookie is looked for.
+        program = Path(str(rabbitmq_node.server_program())).with_name("rabbitmqctl")
+        settings = rabbitmq_node.load_settings(self._folder, rabbitmq_node.Choice())
+        done = subprocess.run(
+            [str(program), "-n", "rateway@localhost", *arguments],
+            env=rabbitmq_node.node_environment(self._folder, settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def _kill(self) -> None:
         if self._process is None:
