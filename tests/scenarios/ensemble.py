@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 _GROUPS = 4
 _POLL = 0.1
-_PATIENCE = 140.0
+_PATIENCE = 240.0
 
 
 class Ensemble:

@@ -87,7 +87,7 @@ def _difference(sequences: list[int], wanted: list[Kept]) -> str:
 class StageTestCase(WorldTestCase):
     """Plays scenarios; their cases at the same time, each with a Discord, a broker and a rateway of its own."""
 
-    timeout = 150
+    timeout = 270
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
