@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import lmdb
@@ -19,6 +20,7 @@ from rateway.store.batch import LONG
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.longwork import LongWork
+from rateway.store.transaction import RUN
 from rateway.store.updates.slices import SLICE
 
 from . import samples as s
@@ -131,6 +133,36 @@ class LongWorkTests(SynchronousTestCase):
         self.store.finish()
         self.assertGreater(sum(each.count for each in made), MEMBERS * 3)
         self.assertLess(worst, SLICE * 6)
+
+    def test_rows_are_written_in_order(self) -> None:
+        """Of their keys, as in one go, in whatever order Discord lists the members."""
+        guild = huge(MEMBERS * 3)
+        Random(7).shuffle(guild["members"])
+        store = self.open("large", initial_size=64 << 20)
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+        written: list[bytes] = []
+
+        class Noting:
+            """A transaction that notes what is put."""
+
+            def __init__(self, transaction: Any) -> None:
+                self.transaction = transaction
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.transaction, name)
+
+            def put(self, key: bytes, value: bytes) -> None:
+                written.append(key)
+                self.transaction.put(key, value)
+
+        writing = store.environment.writing
+        self.patch(store.environment, "writing", lambda: Noting(writing()))
+        self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", guild), store=store))
+        self.steps(store)
+        *of_the_guild, session = written
+        self.assertEqual(session, keys.session(0))
+        self.assertGreater(len(of_the_guild), RUN)
+        self.assertTrue(of_the_guild == sorted(of_the_guild))
 
     def test_nothing_is_seen_before_the_end(self) -> None:
         """Queries go on meanwhile and see what was before; the cursor is there with the last slice and not earlier."""
