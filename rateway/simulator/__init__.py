@@ -9,6 +9,7 @@ From the outside in:
 ``simulator``   the face: start, stop, addresses, logs (its docstring lists the whole in-process API)
 ``control``     what may be done to a running simulator: ``controls`` in its process, ``actions`` the same as values,
                 ``api`` the same by HTTP
+``scenario``    plays what Discord does from a file, and judges the client; ``scenarios`` are those that come along
 ``websocket``   Autobahn below, ``connection`` above
 ``rest``        Discord's REST API; ``buckets`` counts its rate limits
 ``connection``  one gateway connection; ``handshake`` its IDENTIFY and RESUME, ``commands`` its ops 3, 4, 8, 31, 43

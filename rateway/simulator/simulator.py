@@ -87,6 +87,10 @@ REST (``rest``; paths are those below ``/api/v10``)
     ``rest.clear_scripts()``, ``rest.route(Route(...))``, ``rest.limit(method, template, limit, per=1.0)``,
     ``rest.requests(path=None, method=None)`` -> RestRequest (see ``records``), ``rest.in_flight_max["GET /path"]``;
     answers for scripts: ``json_answer``, ``rate_limited``, ``banned``, ``preset(PRESET, ...)`` of ``rest.server``.
+
+Scenarios (``scenario``)
+    ``await run_scenario(simulator, load("bad_day"))`` -> a Report for each case: ``held``, ``failures``. It begins with
+    :meth:`renew`: what was recorded or scripted before is gone.
 """
 
 from __future__ import annotations
