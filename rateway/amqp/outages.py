@@ -1,7 +1,7 @@
 """What a process tells of a broker that is away: one line for all its clusters, at once, and then once a minute.
 
 Each cluster has a connection of its own, and an outage ends all of them at about the same time; so a loss is gathered
-for half a second before it is told, and told with the number of clusters that wait.
+for a second before it is told, and told with the number of clusters that wait.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rateway.complaints import SAY_EVERY
 
 from .uri import BrokerAddress
 
-GATHER = 0.5
-"""Seconds between the first loss and its line, in which the other clusters' losses come in."""
+GATHER = 1.0
+"""Seconds between the first loss and its line: the other clusters' losses come in, and what the next attempt meets."""
 
 
 @frozen

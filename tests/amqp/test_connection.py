@@ -170,7 +170,7 @@ class RefusedTests(LogTestCase):
     def test_mechanism(self) -> None:
         """A broker without passwords is said to be one; it may be set up yet."""
         bench = self.bench(ScriptedBroker(mechanisms=b"EXTERNAL"))
-        bench.scripted.advance(1)
+        bench.scripted.advance(1.5)
         self.assertEqual(bench.recorder.fatal.errors, [])
         self.assertIn("SASL PLAIN", self.warnings()[0])
 
@@ -180,7 +180,7 @@ class RefusedTests(LogTestCase):
         bench = self.bench(scripted, start=False)
         bench.broker.startService()
         scripted.now._replies[:] = [b"HTTP/1.1 400 Bad Request\r\n\r\n"]
-        scripted.advance(1)
+        scripted.advance(1.5)
         self.assertIn("does not speak AMQP 0-9-1", self.warnings()[0])
 
     def test_password_unsaid(self) -> None:
@@ -226,7 +226,7 @@ class UnreachableTests(LogTestCase):
         self.assertFalse(bench.broker.connected)
         bench.scripted.advance(0.5, 0.1)
         self.assertTrue(bench.broker.connected)
-        bench.scripted.advance(0.5)
+        bench.scripted.advance(1)
         (line,) = self.warnings()
         self.assertRegex(line, r"was lost for rateway-1 \(the connection was lost: .*\), and is there again$")
 
@@ -247,7 +247,7 @@ class UnreachableTests(LogTestCase):
         bench.scripted.advance(10)
         first = bench.scripted.now
         first.send(0, "connection", "close", 320, "CONNECTION_FORCED - closed by an operator", 0, 0)
-        bench.scripted.advance(1)
+        bench.scripted.advance(1.5)
         self.assertEqual(first.calls[-1][0], "connection.close-ok")
         self.assertFalse(first.aborted)
         self.assertTrue(bench.broker.connected)

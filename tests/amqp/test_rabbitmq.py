@@ -19,6 +19,7 @@ from rateway.amqp.broker import ClusterBroker
 from rateway.amqp.channel import Refused
 from rateway.amqp.frames import HEADER, body_frames, frame, publish_method
 from rateway.amqp.uri import BrokerAddress, parse_uri
+from rateway.errors import Unavailable
 from rateway.spool.spool import Spool
 from tests.support.broker import PrivateBroker, fresh_vhost, vhost_of
 from tests.support.certificates import Certificates, Pair, make_certificates, server_context
@@ -149,6 +150,37 @@ class TopologyTests(RabbitTestCase):
                 taken.append(message[-1])
         self.assertEqual(taken, [b"1", b"2", b"3", b"4", b"5"])
         self.assertEqual({error.code for error in closes}, {403})
+
+    async def test_permissions_taken_away_for_a_while(self) -> None:
+        """While it runs: it says what is missing, holds events, and goes on when they are granted again."""
+        world = await self.world()
+        name = f"user-{world.vhost.name}"
+        all_of_them = {"configure": ".*", "write": ".*", "read": ".*"}
+        await world.call("PUT", "users", name, body={"password": "x", "tags": ""})
+        self.addCleanup(world.call, "DELETE", "users", name)
+        await world.call("PUT", "permissions", world.vhost.name, name, body=all_of_them)
+        recorder, broker = await self.ready(world, address=evolve(world.address, user=name, password="x"))
+        warnings: list[str] = []
+
+        def observe(event: Any) -> None:
+            if event["log_level"] is LogLevel.warn:
+                warnings.append(formatEvent(event) or "")
+
+        globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]
+        self.addCleanup(globalLogPublisher.removeObserver, observe)  # type: ignore[arg-type]
+        await world.call("PUT", "permissions", world.vhost.name, name, body=dict.fromkeys(all_of_them, ""))
+        client = broker._client
+        assert client is not None
+        client.fail(Unavailable("cut by the test"))
+        await world.until(lambda: any("no connection to the broker" in line for line in warnings), "the warning")
+        self.assertRegex(warnings[-1], r"grant rateway's user .*; rateway ends in [0-9]+ s if that stays so")
+        broker.publish(0, "s", events(1, 3), 0)
+        broker.flush()
+        await world.call("PUT", "permissions", world.vhost.name, name, body=all_of_them)
+        await world.until(lambda: recorder.cursor.get(0) == ("s", 3), "the events held meanwhile")
+        await world.send("gateway", b"{}")
+        await world.until(lambda: len(recorder.deliveries) == 1, "a request")
+        self.assertEqual(recorder.fatal.errors, [])
 
     async def test_two_of_a_kind(self) -> None:
         """A second rateway for the same cluster never gets ready, takes no request, and says why it ends."""
