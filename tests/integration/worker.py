@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import ujson
 from attrs import define, field, frozen
@@ -50,7 +50,7 @@ class Worker:
     _reply_queue: str = ""
 
     @classmethod
-    async def connect(cls, reactor: Any, uri: str) -> Worker:
+    async def connect(cls, reactor: Any, uri: str) -> Self:
         """Connect to the broker."""
         parameters = URLParameters(uri)
         endpoint = HostnameEndpoint(reactor, parameters.host, parameters.port)

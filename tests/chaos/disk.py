@@ -1,0 +1,73 @@
+"""A small disk for the spools of some clusters, that can be filled to the last byte and emptied again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from twisted.logger import Logger
+
+SIZE = 32 * 1024 * 1024
+_PIECE = bytes(64 * 1024)
+
+
+class SmallDisk:
+    """A tmpfs; only root may mount one.
+
+    :ivar mounted: there is one. Without it :meth:`fill` does nothing.
+    """
+
+    _log = Logger()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", str(folder)],
+            capture_output=True,
+            text=True,
+        )
+        self.mounted = done.returncode == 0
+        if not self.mounted:
+            self._log.warn(
+                "no small disk can be mounted ({reason}): a small SPOOL_LIMIT stands for a full one",
+                reason=done.stderr.strip(),
+            )
+
+    def hold_spools(self, state_dir: Path, clusters: Iterable[int]) -> None:
+        """Have the spools of these clusters on it; before rateway starts."""
+        if not self.mounted:
+            return
+        for cluster in clusters:
+            home = state_dir / f"cluster-{cluster}"
+            home.mkdir(mode=0o700, parents=True)
+            state_dir.chmod(0o700)
+            (self._folder / str(cluster)).mkdir(mode=0o700)
+            (home / "spool").symlink_to(self._folder / str(cluster))
+
+    def fill(self) -> None:
+        """A ballast file takes all that is left."""
+        if not self.mounted:
+            return
+        with (self._folder / "ballast").open("ab", buffering=0) as ballast:
+            for piece in (_PIECE, _PIECE[:4096], _PIECE[:1]):
+                try:
+                    while ballast.write(piece):
+                        pass
+                except OSError:
+                    continue
+
+    def clear(self) -> None:
+        """Throw the ballast out."""
+        (self._folder / "ballast").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Unmount it; what it held is gone."""
+        if self.mounted:
+            self.mounted = False
+            # Lazily: a process that still holds a file there must not keep the test's folder for ever.
+            subprocess.run(["umount", "-l", str(self._folder)], check=True, capture_output=True)
+        if self._folder.exists():
+            os.rmdir(self._folder)

@@ -1,0 +1,158 @@
+"""The faults, and how they are drawn: the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+if TYPE_CHECKING:
+    from .world import World
+
+Deed: TypeAlias = Callable[["World"], Coroutine[Any, Any, None]]
+
+LARGE, LARGE_COUNT = 60_000, 160
+"""Bytes and number of the events for each shard of a cluster whose disk is full: more than memory holds."""
+
+
+@frozen
+class Fault:
+    """One fault.
+
+    :ivar words: what it is, with what was drawn.
+    :ivar gap: seconds until the next one.
+    """
+
+    kind: str
+    words: str
+    gap: float
+    do: Deed
+
+
+async def _kill_child(number: int, world: World) -> None:
+    await world.fleet.kill_child(number, world.PATIENCE)
+
+
+async def _kill_parent(world: World) -> None:
+    world.fleet.kill_parent()
+
+
+async def _kill_tree(world: World) -> None:
+    world.fleet.kill_tree()
+
+
+async def _terminate(world: World) -> None:
+    await world.fleet.terminate(world.PATIENCE)
+
+
+async def _die(seconds: float, world: World) -> None:
+    await world.trouble_broker(lambda: world.node.die(seconds))
+
+
+async def _hang(seconds: float, world: World) -> None:
+    await world.trouble_broker(lambda: world.node.hang(seconds))
+
+
+async def _block(seconds: float, world: World) -> None:
+    await world.trouble_broker(lambda: world.node.block(seconds))
+
+
+async def _full_disk(cluster: int, seconds: float, linger: float, world: World) -> None:
+    """The disk is full while the broker hangs, and a cluster gets more than its memory holds.
+
+    Nothing but the disk holds the rest then; it is emptied some seconds before or after the broker goes on.
+    """
+
+    async def fill() -> None:
+        world.disk.fill()
+        hanging = Deferred.fromCoroutine(world.node.hang(seconds))
+        try:
+            world.send_large(cluster, LARGE, LARGE_COUNT)
+            await world.pause(max(0.0, seconds + linger))
+        finally:
+            world.disk.clear()
+        await hanging
+
+    await world.trouble_broker(fill)
+
+
+async def _drop(shard: int, how: Any, world: World) -> None:
+    await world.connected(shard)
+    world.simulator.drop(shard, how)
+
+
+async def _reconnect(shard: int, world: World) -> None:
+    await world.connected(shard)
+    world.simulator.request_reconnect(shard)
+
+
+async def _invalidate(shard: int, world: World) -> None:
+    await world.connected(shard)
+    world.simulator.invalidate(shard, resumable=True)
+
+
+async def _corrupt(shard: int, world: World) -> None:
+    await world.connected(shard)
+    world.simulator.corrupt(shard)
+
+
+async def _split(shard: int, pieces: int, segment: int, world: World) -> None:
+    await world.connected(shard)
+    world.simulator.shape(shard, pieces=pieces, fragments=2, segment=segment)
+
+
+def _draw(kind: str, random: Random, shards: int, clusters: int) -> tuple[str, Deed]:
+    """What is to be chosen about a fault of this kind."""
+    shard, cluster = random.randrange(shards), random.randint(1, clusters)
+    seconds, number = round(random.uniform(0.5, 4.0), 1), random.randrange(2)
+    linger, pieces, segment = round(random.uniform(-0.4, 1.5), 1), random.randint(2, 6), random.choice((0, 0, 7, 100))
+    choices: dict[str, tuple[str, Deed]] = {
+        "kill-child": (f"number {number}", partial(_kill_child, number)),
+        "kill-parent": ("", _kill_parent),
+        "kill-tree": ("", _kill_tree),
+        "sigterm": ("", _terminate),
+        "broker-killed": (f"for {seconds} s", partial(_die, seconds)),
+        "broker-hangs": (f"for {seconds} s", partial(_hang, seconds)),
+        "broker-blocks": (f"for {seconds} s", partial(_block, seconds)),
+        "full-disk": (
+            f"for {seconds} s and {linger} s, cluster {cluster}",
+            partial(_full_disk, cluster, seconds, linger),
+        ),
+        "fin": (f"shard {shard}", partial(_drop, shard, "fin")),
+        "rst": (f"shard {shard}", partial(_drop, shard, "rst")),
+        "op-7": (f"shard {shard}", partial(_reconnect, shard)),
+        "op-9-true": (f"shard {shard}", partial(_invalidate, shard)),
+        "corrupt": (f"shard {shard}", partial(_corrupt, shard)),
+        "split": (f"shard {shard}, {pieces} pieces, segments of {segment}", partial(_split, shard, pieces, segment)),
+    }
+    return choices[kind]
+
+
+KINDS = (
+    "kill-child",
+    "kill-parent",
+    "kill-tree",
+    "sigterm",
+    "broker-killed",
+    "broker-hangs",
+    "broker-blocks",
+    "full-disk",
+    "fin",
+    "rst",
+    "op-7",
+    "op-9-true",
+    "corrupt",
+    "split",
+)
+
+
+def draw(random: Random, shards: int, clusters: int) -> Iterator[Fault]:
+    """Faults without end, each kind as likely as any other."""
+    while True:
+        kind = random.choice(KINDS)
+        words, do = _draw(kind, random, shards, clusters)
+        yield Fault(kind, f"{kind} {words}".strip(), round(random.uniform(0.0, 2.0), 1), do)

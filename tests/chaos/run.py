@@ -1,0 +1,82 @@
+"""One seed: faults drawn by it, checks in between, and on failure all that is needed to see the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from random import Random
+from typing import Any
+
+from .faults import draw
+from .figures import Figures
+from .node import Node
+from .world import Size, World
+
+CHECK_EVERY = 6
+"""Faults after which everything is healed and judged."""
+
+_SAID = 8000
+"""Characters of rateway's log that are shown."""
+
+
+class Broken(AssertionError):
+    """What was promised doesn't hold; the text says after which faults."""
+
+
+async def run(
+    reactor: Any,
+    node: Node,
+    seed: int,
+    faults: int,
+    every: int = CHECK_EVERY,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Figures:
+    """So many faults.
+
+    :param tell: hears of each fault and each check.
+    :raises Broken: if anything is not as it must be.
+    """
+    random, size = Random(seed), Size()
+    settings = {"COMPRESSION": random.choice(("zlib-stream", "zstd-stream", "none"))}
+    world = World(reactor, node, seed, size, settings, query=random.choice(("", "?heartbeat=2")))
+    history: list[str] = []
+
+    def note(words: str) -> None:
+        history.append(f"{reactor.seconds() - began:7.1f} s  {words}")
+        tell(f"seed {seed}: {history[-1]}")
+
+    began = reactor.seconds()
+    try:
+        await world.begin()
+        for number, fault in enumerate(islice(draw(random, size.shards, size.clusters), faults), start=1):
+            world.figures.faults[fault.kind] += 1
+            note(f"{number}. {fault.words}")
+            await fault.do(world)
+            await world.pause(fault.gap)
+            if number % every == 0 or number == faults:
+                await world.check(last=number == faults)
+                note(f"checked: {world.figures.events} events so far")
+            if world.wrong:
+                raise AssertionError("what was promised doesn't hold")
+    except Exception as error:
+        raise Broken(_explain(error, seed, faults, every, history, world)) from error
+    finally:
+        await world.end()
+    return world.figures
+
+
+def _explain(error: Exception, seed: int, faults: int, every: int, history: list[str], world: World) -> str:
+    said = world.fleet.text[-_SAID:] if hasattr(world, "fleet") else "nothing"
+    return "\n".join(
+        (
+            f"{type(error).__name__}: {error}",
+            f"seed {seed}; for the same once more: python -m tests.chaos --seed {seed} --faults {faults} "
+            f"--every {every}",
+            "the faults so far:",
+            *history,
+            "what is wrong:",
+            *(world.wrong or ["(nothing but the error above)"]),
+            "rateway said:",
+            said,
+        )
+    )

@@ -1,0 +1,284 @@
+"""A simulated Discord, rateway in its process tree, a broker and a worker; and what must hold once all is healed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import ujson
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import deferLater
+
+from rateway.simulator.options import SimulatorOptions
+from rateway.simulator.simulator import Simulator
+from tests.integration.harness import ALL_INTENTS, TOKEN
+from tests.integration.program import until
+from tests.support.broker import Vhost
+
+from .cachecheck import check_guild
+from .disk import SmallDisk
+from .figures import MIB, Figures
+from .fleet import Fleet
+from .ledger import Ledger, by_identity
+from .mailbox import Mailbox
+from .node import Node
+from .traffic import NumberedTraffic, realistic_sizes
+
+STOP_WITHIN = 5.0
+"""Seconds from SIGTERM to the end."""
+
+PARENT_MEMORY, CHILD_MEMORY = 150 * MIB, 400 * MIB
+"""What a process may have of its own. A child holds at most 64 MiB of events that the broker hasn't confirmed, as
+frames, and their envelopes; twice that while it reads them from disk or sends them again."""
+
+STOPPING = 4904
+"""What rateway closes with when it stops."""
+
+CHECKED_GUILDS = 3
+
+
+class Size:
+    """How large a world is."""
+
+    def __init__(self, shards: int = 8, per_cluster: int = 2, numbered: float = 300.0, lively: float = 100.0) -> None:
+        self.shards = shards
+        self.per_cluster = per_cluster
+        self.clusters = -(-shards // per_cluster)
+        self.numbered = numbered
+        self.lively = lively
+
+
+class World:
+    """One of them. Begin with :meth:`begin`; :meth:`end` must be called in any case.
+
+    :ivar wrong: what must not be, in words.
+    """
+
+    PATIENCE = 120.0
+    """Seconds for any one thing to come about: a child that died several times within a minute comes back after 60."""
+
+    def __init__(
+        self, reactor: Any, node: Node, seed: int, size: Size, settings: Mapping[str, str], query: str = ""
+    ) -> None:
+        """
+        :param settings: of rateway, besides those that every world has.
+        :param query: of AMQP_URI.
+        """
+        self.reactor = reactor
+        self.node = node
+        self.seed = seed
+        self.size = size
+        self.wrong: list[str] = []
+        self.figures = Figures()
+        self.folder = Path(tempfile.mkdtemp(prefix="rateway-chaos-"))
+        self.disk = SmallDisk(self.folder / "disk")
+        self.ledger = Ledger()
+        self._settings = settings
+        self._query = query
+        self._broker_trouble = DeferredLock()
+        self._tasks: list[Deferred[None]] = []
+        self._vhost: Vhost | None = None
+        self._began = reactor.seconds()
+        self.simulator: Simulator
+        self.fleet: Fleet
+        self.traffic: NumberedTraffic
+        self.mailbox: Mailbox
+
+    # --- life
+
+    async def begin(self) -> None:
+        """Everything runs, every shard has its guilds, and the worker got all of it."""
+        size = self.size
+        self.simulator = Simulator(
+            self.reactor,
+            SimulatorOptions(
+                shards=size.shards,
+                max_concurrency=size.shards,
+                guilds=2 * size.shards,
+                members=20,
+                seed=self.seed,
+                token=TOKEN,
+                heartbeat_interval=10.0,
+                record_events=True,
+                replay_limit=50_000,
+            ),
+        )
+        await self.simulator.start()
+        await self.node.start()
+        self._vhost = await self.node.new_vhost()
+        self.mailbox = Mailbox(self.reactor, self._vhost.uri, size.clusters)
+        await self.mailbox.declare()
+        self.disk.hold_spools(self.folder / "state", range(1, size.clusters + 1))
+        self.fleet = Fleet(self.reactor, self.folder, self._environ(self._vhost.uri))
+        sizes = realistic_sizes(Random(self.seed))
+        self.traffic = NumberedTraffic.of_sizes(self.reactor, self.simulator, size.shards, size.numbered, sizes)
+        self.fleet.start()
+        await self._all_active()
+        await self.check(last=False)
+
+    def _environ(self, uri: str) -> dict[str, str]:
+        settings = {
+            "DISCORD_TOKEN": TOKEN,
+            "DISCORD_API_URL": self.simulator.api_url,
+            "INTENTS": str(ALL_INTENTS),
+            "AMQP_URI": uri + self._query,
+            "AMQP_PERSISTENT": "true",
+            "EXTRA_SHARDS": "0",
+            "SHARDS_PER_CLUSTER": str(self.size.per_cluster),
+            "PROCESSES": "2",
+            "STATE_DIR": str(self.folder / "state"),
+            "HTTP_LISTEN": "",
+            **self._settings,
+        }
+        if not self.disk.mounted:
+            settings["SPOOL_LIMIT"] = "1MiB"
+        return settings
+
+    async def end(self) -> None:
+        """Stop everything; nothing is left behind."""
+        try:
+            self._stop_traffic()
+            if hasattr(self, "fleet"):
+                await self.fleet.end()
+            for task in self._tasks:
+                await task
+            await self.simulator.stop()
+            if self._vhost is not None and self.node.serves:
+                await self._vhost.delete()
+        finally:
+            self.disk.remove()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- while faults happen
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """Let the world go on for so long."""
+        return deferLater(self.reactor, seconds)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it; the check that follows waits for its end, and tells if it failed."""
+        task = Deferred.fromCoroutine(work)
+        task.addErrback(lambda failure: self.wrong.append(failure.getTraceback()))
+        self._tasks.append(task)
+
+    async def trouble_broker(self, do: Callable[[], Awaitable[None]]) -> None:
+        """Once the broker's former trouble is over, this one begins; the next fault doesn't wait for its end."""
+        await self._broker_trouble.acquire()
+
+        async def trouble() -> None:
+            try:
+                await do()
+            finally:
+                self._broker_trouble.release()
+
+        self.in_background(trouble())
+
+    async def connected(self, shard: int) -> None:
+        """The shard has a connection and a session."""
+        await until(self.reactor, lambda: self.simulator.is_connected(shard), f"shard {shard}", self.PATIENCE)
+
+    def send_large(self, cluster: int, size: int, count: int) -> None:
+        """So many events of this size to each shard of a cluster."""
+        first = (cluster - 1) * self.size.per_cluster
+        for shard in range(first, min(first + self.size.per_cluster, self.size.shards)):
+            for _ in range(count):
+                self.traffic.send(shard, b"x" * size)
+
+    def _stop_traffic(self) -> None:
+        if hasattr(self, "traffic"):
+            self.traffic.stop()
+            self.simulator.traffic.stop()
+
+    # --- checks
+
+    async def check(self, *, last: bool) -> None:
+        """Heal everything, wait until all is where it belongs, and judge it; then the traffic goes on.
+
+        :raises AssertionError: if something doesn't come about. What is wrong otherwise is in :attr:`wrong`.
+        """
+        self._stop_traffic()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            await task
+        await self._all_active()
+        sent = by_identity(self.simulator.events)
+        reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
+        try:
+            await self._check_cache(reader)
+        finally:
+            await reader.close()
+        self._judge()
+        self._count()
+        self.ledger.roll()
+        self.simulator.forget_records()
+        self.fleet.forget_ended()
+        if not last:
+            self.traffic.start()
+            self.simulator.traffic.start(self.size.lively)
+
+    async def _all_active(self) -> None:
+        shards = set(range(self.size.shards))
+
+        def active() -> bool:
+            if any(session.backfilling for session in self.simulator.sessions):
+                return False
+            return self.simulator.connected_shards() == shards
+
+        await until(self.reactor, active, "every shard active", self.PATIENCE)
+
+    async def _check_cache(self, reader: Any) -> None:
+        gone: dict[int, set[int]] = {}
+        for event in self.simulator.events:
+            if event.name == "GUILD_MEMBER_REMOVE":
+                d = ujson.loads(event.d)
+                gone.setdefault(int(d["guild_id"]), set()).add(int(d["user"]["id"]))
+        guilds = list(self.simulator.world.guilds.values())
+        for turn in range(CHECKED_GUILDS):
+            guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
+            cluster = turn % self.size.clusters + 1
+            asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
+            compared, wrong = await asking.addTimeout(60.0, self.reactor)
+            self.figures.entities += compared
+            self.wrong += [f"cache: {words}" for words in wrong]
+
+    def _judge(self) -> None:
+        simulator, fleet = self.simulator, self.fleet
+        self.ledger.judge(simulator.events)
+        self.wrong += self.ledger.wrong
+        self.ledger.wrong.clear()
+        self.wrong += fleet.wrong
+        fleet.wrong.clear()
+        self.wrong += [f"breach: {breach}" for breach in simulator.breaches]
+        self.wrong += [f"wasted: {wasted}" for wasted in simulator.wasted]
+        if self.figures.identifies + len(simulator.identifies) != self.size.shards:
+            self.wrong.append(f"identified anew: {simulator.identifies}")
+        odd = {close.code for close in simulator.closes} & {1000, 1001, None}
+        if odd:
+            self.wrong.append(f"sessions closed for good: codes {odd}")
+        if self.traffic.failure:
+            self.wrong.append(self.traffic.failure)
+        self.wrong += [f"SIGTERM took {took:.2f} s" for took in fleet.stops if took >= STOP_WITHIN]
+        for who, peak, bound in (
+            ("parent", fleet.parent_peak, PARENT_MEMORY),
+            ("child", fleet.child_peak, CHILD_MEMORY),
+        ):
+            if not 0 < peak < bound:
+                self.wrong.append(f"a {who} had {peak / MIB:.0f} MiB, {bound / MIB:.0f} are allowed")
+
+    def _count(self) -> None:
+        simulator, fleet, figures = self.simulator, self.fleet, self.figures
+        figures.checks += 1
+        figures.events += len(simulator.events)
+        figures.duplicates = self.ledger.duplicates
+        figures.resumes += sum(resume.answer == "resumed" for resume in simulator.resumes)
+        figures.identifies += len(simulator.identifies)
+        figures.starts = fleet.starts
+        figures.refused_by_disk = fleet.refusals
+        figures.longest_stop = max([figures.longest_stop, *fleet.stops])
+        fleet.stops.clear()
+        figures.parent_peak, figures.child_peak = fleet.parent_peak, fleet.child_peak
+        figures.seconds = self.reactor.seconds() - self._began
