@@ -27,7 +27,7 @@ from rateway.tls import client_endpoint
 from .answers import Answers
 from .channel import Refused
 from .client import Client
-from .connection import Connector
+from .connection import Connector, NeedsAPerson
 from .expiry import Expiry
 from .frames import EventEncoder
 from .inbox import Delivery, Inbox
@@ -248,7 +248,8 @@ class ClusterBroker(Service):
                 if error.connection or error.code not in (_ACCESS_REFUSED, _NOT_FOUND, _DECLARED_OTHERWISE):
                     raise
                 if error.code == _DECLARED_OTHERWISE:
-                    raise FatalError(
+                    # Once there are events, ending would lose what can be held: somebody may delete it in time.
+                    raise (NeedsAPerson if self._is_ready else FatalError)(
                         f"the exchange {self._exchange} exists with other properties ({error.text}): bots declare it "
                         "as a durable direct exchange, and so does rateway. Delete it; rateway declares it anew"
                     ) from None

@@ -44,6 +44,10 @@ SILENT_REFUSALS = 3
 _ACCESS_REFUSED, _NOT_ALLOWED = 403, 530
 
 
+class NeedsAPerson(Unavailable):
+    """No retry of ours mends it, but there are events to hold: it is tried until somebody has mended it."""
+
+
 class ConnectAnew(RatewayError):
     """Raised by who sets a connection up: drop it and connect at once, without counting a failure."""
 
@@ -214,4 +218,10 @@ class Connector:
     def _tell(self, error: RatewayError, delay: float) -> None:
         self._log.debug("{name}: {error}; next attempt in {delay:.1f} s", name=self._name, error=error, delay=delay)
         if not isinstance(error, ConnectAnew):
-            self._outages.lost(self._name, self._address, str(error).rstrip("."), started=self.started)
+            self._outages.lost(
+                self._name,
+                self._address,
+                str(error).rstrip("."),
+                started=self.started,
+                grave=isinstance(error, NeedsAPerson),
+            )

@@ -25,10 +25,12 @@ class _Loss:
     """Why one cluster has no connection.
 
     :ivar started: its shards run, and have events.
+    :ivar grave: it does not pass by itself.
     """
 
     reason: str
     started: bool
+    grave: bool
 
 
 @define(eq=False)
@@ -44,15 +46,16 @@ class Outages:
     _said: float = field(default=float("-inf"), init=False)
     _telling: IDelayedCall | None = field(default=None, init=False)
 
-    def lost(self, cluster: str, address: BrokerAddress, reason: str, *, started: bool) -> None:
+    def lost(self, cluster: str, address: BrokerAddress, reason: str, *, started: bool, grave: bool = False) -> None:
         """The cluster has no connection, or again got none.
 
         :param cluster: the name of its exchange.
         :param reason: for a person, without a full stop.
         :param started: whether its shards were started already.
+        :param grave: whether a person must act: then it is told as an error.
         """
         self._passed.pop(cluster, None)
-        self._waiting[cluster] = _Loss(reason, started)
+        self._waiting[cluster] = _Loss(reason, started, grave)
         if self._telling is None:
             now = self._clock.seconds()
             self._telling = self._clock.callLater(max(GATHER, self._said + SAY_EVERY - now), self._tell, address)
@@ -76,12 +79,14 @@ class Outages:
         self._said = self._clock.seconds()
         losses, self._passed = self._waiting or self._passed, {}
         if losses is self._waiting:
-            self._log.warn(
+            graves = [loss for loss in losses.values() if loss.grave]
+            say = self._log.error if graves else self._log.warn
+            say(
                 "no connection to the broker at {address} for {clusters}: {reason}. It is tried again until it works; "
                 "{meanwhile}",
                 address=address,
                 clusters=_named(list(losses)),
-                reason=next(reversed(losses.values())).reason,
+                reason=(graves or list(losses.values()))[-1].reason,
                 meanwhile=_meanwhile([loss.started for loss in losses.values()]),
             )
         else:

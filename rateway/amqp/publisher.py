@@ -123,7 +123,7 @@ class Publisher:
         if client is None or self._blocked:
             return
         line = self._line
-        while client.writable and self.held_bytes - line.size < self._memory:
+        while client.writable and not self._window.full and self.held_bytes - line.size < self._memory:
             if not line and self._spool.unread:
                 self._read_spool()
             if not line:

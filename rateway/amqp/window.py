@@ -17,6 +17,9 @@ Entry: TypeAlias = tuple[bytes | None, int, str, int, int, int]
 """``(frames, shard, session, sequence, place, expires)``: without frames it is a mark; ``place`` is its index in the
 spool, below zero in that of refused events, 0 if it is in memory alone; ``expires`` is a time in ms, 0 for never."""
 
+LONGEST = 100_000
+"""Entries, marks among them, from which on nothing more is written: the broker confirms all but one, it seems."""
+
 _COMPACT = 256
 
 
@@ -32,6 +35,11 @@ class Window:
 
     def __bool__(self) -> bool:
         return bool(self._entries)
+
+    @property
+    def full(self) -> bool:
+        """Too much waits behind an event that the broker does not confirm."""
+        return len(self._entries) - self._head >= LONGEST
 
     def add(self, entries: Sequence[Entry]) -> None:
         """They are being written now, in this order."""
