@@ -102,12 +102,16 @@ class Connection(Outlet):
         slack = max(self.interval * self.hub.options.heartbeat_slack, _LEAST_SLACK)
         due = self._last_beat + self.interval + slack
 
-        def look() -> None:
+        def look(*, surely: bool = False) -> None:
             if self.over:
                 return
             late = self.hub.now() - (self._last_beat + self.interval + slack)
             if self.is_deaf or self.swallowed:
                 self._last_beat = self.hub.now()
+            elif late >= 0 and not surely:
+                # The simulator may have been busy itself: what has come meanwhile is read before anybody is judged.
+                self.hub.later(0, lambda: look(surely=True))
+                return
             elif late >= 0:
                 self.refuse(4000, "late-heartbeat", f"none for {self.interval + slack + late:.3f} s")
                 return
