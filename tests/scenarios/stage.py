@@ -92,7 +92,7 @@ class StageTestCase(WorldTestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         # Most cases wait rather than compute; but to start a rateway takes a whole processor.
-        self.lanes = DeferredSemaphore(4)
+        self.lanes = DeferredSemaphore(5)
         self.entrance = DeferredSemaphore(1)
 
     async def play(self, name: str, **settings: object) -> list[Run]:
