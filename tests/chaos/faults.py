@@ -67,14 +67,17 @@ async def _full_disk(cluster: int, seconds: float, linger: float, world: World) 
     Nothing but the disk holds the rest then; it is emptied some seconds before or after the broker goes on.
     """
 
+    disk = world.disk
+    assert disk is not None, "a world with a disk that can't be filled"
+
     async def fill() -> None:
-        world.disk.fill()
+        disk.fill()
         hanging = Deferred.fromCoroutine(world.node.hang(seconds))
         try:
             world.send_large(cluster, LARGE, LARGE_COUNT)
             await world.pause(max(0.0, seconds + linger))
         finally:
-            world.disk.clear()
+            disk.clear()
         await hanging
 
     await world.trouble_broker(fill)

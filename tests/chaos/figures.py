@@ -55,14 +55,15 @@ class Figures:
     def report(self) -> str:
         """For a person."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.faults.items()))
+        child = f"{self.child_peak / MIB:.0f}"
         return "\n".join(
             (
                 f"faults      {self.faults.total()} in {self.seconds:.0f} s: {kinds}",
                 f"checks      {self.checks}, {self.entities} entities of the cache compared",
                 f"events      {self.events} sent, all of them arrived, {self.duplicates} came more than once",
                 f"sessions    {self.identifies} identified, {self.resumes} times resumed",
-                f"rateway     {self.starts} times started; {self.refused_by_disk} times a cluster found its disk full",
+                f"rateway     started {self.starts} times; {self.refused_by_disk} times a cluster found its disk full",
                 f"SIGTERM     {self.longest_stop:.2f} s at most",
-                f"memory      at most {self.parent_peak / MIB:.0f} MiB a parent, {self.child_peak / MIB:.0f} MiB a child",
+                f"memory      at most {self.parent_peak / MIB:.0f} MiB a parent, {child} MiB a child",
             )
         )

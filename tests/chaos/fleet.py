@@ -17,14 +17,14 @@ SAMPLE_EVERY = 0.25
 """Seconds between two looks at the processes' memory."""
 
 
-def anonymous_memory(pid: int) -> int:
-    """Bytes of memory that are the process's own, without mapped files (the cache is one); 0 if there is none."""
+def memory_of(pid: int) -> int:
+    """Bytes of a process that are in memory (RSS); 0 if it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    (line,) = [line for line in status.splitlines() if line.startswith("RssAnon:")] or ["RssAnon: 0 kB"]
-    return int(line.split()[1]) * 1024
+    kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(kilobytes[0]) * 1024 if kilobytes else 0
 
 
 @define(eq=False)
@@ -154,8 +154,8 @@ class Fleet:
         program = self.programs[-1] if self.programs else None
         if program is None or program.exit_code is not None:
             return
-        self.parent_peak = max(self.parent_peak, anonymous_memory(program.pid))
-        self.child_peak = max([self.child_peak, *map(anonymous_memory, program.children())])
+        self.parent_peak = max(self.parent_peak, memory_of(program.pid))
+        self.child_peak = max([self.child_peak, *map(memory_of, program.children())])
 
 
 def _kill(pid: int) -> None:

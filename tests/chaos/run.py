@@ -10,7 +10,7 @@ from typing import Any
 from .faults import draw
 from .figures import Figures
 from .node import Node
-from .world import Size, World
+from .world import Layout, World
 
 CHECK_EVERY = 6
 """Faults after which everything is healed and judged."""
@@ -36,9 +36,9 @@ async def run(
     :param tell: hears of each fault and each check.
     :raises Broken: if anything is not as it must be.
     """
-    random, size = Random(seed), Size()
+    random, layout = Random(seed), Layout()
     settings = {"COMPRESSION": random.choice(("zlib-stream", "zstd-stream", "none"))}
-    world = World(reactor, node, seed, size, settings, query=random.choice(("", "?heartbeat=2")))
+    world = World(reactor, node, seed, layout, settings, query=random.choice(("", "?heartbeat=2")))
     history: list[str] = []
 
     def note(words: str) -> None:
@@ -48,7 +48,7 @@ async def run(
     began = reactor.seconds()
     try:
         await world.begin()
-        for number, fault in enumerate(islice(draw(random, size.shards, size.clusters), faults), start=1):
+        for number, fault in enumerate(islice(draw(random, layout.shards, layout.clusters), faults), start=1):
             world.figures.faults[fault.kind] += 1
             note(f"{number}. {fault.words}")
             await fault.do(world)

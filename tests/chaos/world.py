@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import ujson
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
@@ -31,25 +32,35 @@ from .traffic import NumberedTraffic, realistic_sizes
 STOP_WITHIN = 5.0
 """Seconds from SIGTERM to the end."""
 
-PARENT_MEMORY, CHILD_MEMORY = 150 * MIB, 400 * MIB
-"""What a process may have of its own. A child holds at most 64 MiB of events that the broker hasn't confirmed, as
-frames, and their envelopes; twice that while it reads them from disk or sends them again."""
+PARENT_MEMORY, CHILD_MEMORY = 120 * MIB, 256 * MIB
+"""What a process may have in memory (RSS). A child holds at most 64 MiB of events that the broker hasn't confirmed."""
 
-STOPPING = 4904
-"""What rateway closes with when it stops."""
+ENDING = frozenset({1000, 1001, None})
+"""Codes that end a session when a client closes with them; None is a close frame without one."""
 
 CHECKED_GUILDS = 3
 
 
-class Size:
-    """How large a world is."""
+@frozen(kw_only=True)
+class Layout:
+    """What a world is made of.
 
-    def __init__(self, shards: int = 8, per_cluster: int = 2, numbered: float = 300.0, lively: float = 100.0) -> None:
-        self.shards = shards
-        self.per_cluster = per_cluster
-        self.clusters = -(-shards // per_cluster)
-        self.numbered = numbered
-        self.lively = lively
+    :ivar per_cluster: shards of a cluster; there are two processes, where there are as many clusters.
+    :ivar numbered: numbered events a second, over all shards; ``lively`` those that happen in the guilds.
+    :ivar event_bytes: of the text in each numbered event; 0 for realistic sizes.
+    :ivar small_disk: the spools lie on a disk that can be filled.
+    """
+
+    shards: int = 8
+    per_cluster: int = 2
+    numbered: float = 300.0
+    lively: float = 100.0
+    event_bytes: int = 0
+    small_disk: bool = True
+
+    @property
+    def clusters(self) -> int:
+        return -(-self.shards // self.per_cluster)
 
 
 class World:
@@ -62,7 +73,7 @@ class World:
     """Seconds for any one thing to come about: a child that died several times within a minute comes back after 60."""
 
     def __init__(
-        self, reactor: Any, node: Node, seed: int, size: Size, settings: Mapping[str, str], query: str = ""
+        self, reactor: Any, node: Node, seed: int, layout: Layout, settings: Mapping[str, str], query: str = ""
     ) -> None:
         """
         :param settings: of rateway, besides those that every world has.
@@ -71,11 +82,11 @@ class World:
         self.reactor = reactor
         self.node = node
         self.seed = seed
-        self.size = size
+        self.layout = layout
         self.wrong: list[str] = []
         self.figures = Figures()
         self.folder = Path(tempfile.mkdtemp(prefix="rateway-chaos-"))
-        self.disk = SmallDisk(self.folder / "disk")
+        self.disk = SmallDisk(self.folder / "disk") if layout.small_disk else None
         self.ledger = Ledger()
         self._settings = settings
         self._query = query
@@ -92,13 +103,13 @@ class World:
 
     async def begin(self) -> None:
         """Everything runs, every shard has its guilds, and the worker got all of it."""
-        size = self.size
+        layout = self.layout
         self.simulator = Simulator(
             self.reactor,
             SimulatorOptions(
-                shards=size.shards,
-                max_concurrency=size.shards,
-                guilds=2 * size.shards,
+                shards=layout.shards,
+                max_concurrency=layout.shards,
+                guilds=2 * layout.shards,
                 members=20,
                 seed=self.seed,
                 token=TOKEN,
@@ -110,14 +121,15 @@ class World:
         await self.simulator.start()
         await self.node.start()
         self._vhost = await self.node.new_vhost()
-        self.mailbox = Mailbox(self.reactor, self._vhost.uri, size.clusters)
+        self.mailbox = Mailbox(self.reactor, self._vhost.uri, layout.clusters)
         await self.mailbox.declare()
-        self.disk.hold_spools(self.folder / "state", range(1, size.clusters + 1))
+        if self.disk is not None:
+            self.disk.hold_spools(self.folder / "state", range(1, layout.clusters + 1))
         self.fleet = Fleet(self.reactor, self.folder, self._environ(self._vhost.uri))
-        sizes = realistic_sizes(Random(self.seed))
-        self.traffic = NumberedTraffic.of_sizes(self.reactor, self.simulator, size.shards, size.numbered, sizes)
+        sizes = [layout.event_bytes] if layout.event_bytes else realistic_sizes(Random(self.seed))
+        self.traffic = NumberedTraffic.of_sizes(self.reactor, self.simulator, layout.shards, layout.numbered, sizes)
         self.fleet.start()
-        await self._all_active()
+        await self.active()
         await self.check(last=False)
 
     def _environ(self, uri: str) -> dict[str, str]:
@@ -128,13 +140,13 @@ class World:
             "AMQP_URI": uri + self._query,
             "AMQP_PERSISTENT": "true",
             "EXTRA_SHARDS": "0",
-            "SHARDS_PER_CLUSTER": str(self.size.per_cluster),
+            "SHARDS_PER_CLUSTER": str(self.layout.per_cluster),
             "PROCESSES": "2",
             "STATE_DIR": str(self.folder / "state"),
             "HTTP_LISTEN": "",
             **self._settings,
         }
-        if not self.disk.mounted:
+        if self.disk is not None and not self.disk.mounted:
             settings["SPOOL_LIMIT"] = "1MiB"
         return settings
 
@@ -150,7 +162,8 @@ class World:
             if self._vhost is not None and self.node.serves:
                 await self._vhost.delete()
         finally:
-            self.disk.remove()
+            if self.disk is not None:
+                self.disk.remove()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- while faults happen
@@ -177,14 +190,28 @@ class World:
 
         self.in_background(trouble())
 
+    async def until(self, met: Callable[[], object], what: str) -> None:
+        """Wait for anything that must come about."""
+        await until(self.reactor, met, what, self.PATIENCE)
+
     async def connected(self, shard: int) -> None:
         """The shard has a connection and a session."""
-        await until(self.reactor, lambda: self.simulator.is_connected(shard), f"shard {shard}", self.PATIENCE)
+        await self.until(lambda: self.simulator.is_connected(shard), f"shard {shard}")
+
+    async def gone(self, shards: Iterable[int]) -> None:
+        """None of these has a connection."""
+        lost = set(shards)
+        await self.until(lambda: not lost & self.simulator.connected_shards(), f"the end of shards {lost}")
+
+    async def flow(self, count: int) -> None:
+        """So many more numbered events were sent."""
+        goal = self.traffic.sent + count
+        await self.until(lambda: self.traffic.sent >= goal, f"{count} events")
 
     def send_large(self, cluster: int, size: int, count: int) -> None:
         """So many events of this size to each shard of a cluster."""
-        first = (cluster - 1) * self.size.per_cluster
-        for shard in range(first, min(first + self.size.per_cluster, self.size.shards)):
+        first = (cluster - 1) * self.layout.per_cluster
+        for shard in range(first, min(first + self.layout.per_cluster, self.layout.shards)):
             for _ in range(count):
                 self.traffic.send(shard, b"x" * size)
 
@@ -204,7 +231,7 @@ class World:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             await task
-        await self._all_active()
+        await self.active()
         sent = by_identity(self.simulator.events)
         reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
         try:
@@ -218,17 +245,19 @@ class World:
         self.fleet.forget_ended()
         if not last:
             self.traffic.start()
-            self.simulator.traffic.start(self.size.lively)
+            if self.layout.lively:
+                self.simulator.traffic.start(self.layout.lively)
 
-    async def _all_active(self) -> None:
-        shards = set(range(self.size.shards))
+    async def active(self) -> None:
+        """Every shard has a session, and its guilds."""
+        shards = set(range(self.layout.shards))
 
         def active() -> bool:
             if any(session.backfilling for session in self.simulator.sessions):
                 return False
             return self.simulator.connected_shards() == shards
 
-        await until(self.reactor, active, "every shard active", self.PATIENCE)
+        await self.until(active, "every shard active")
 
     async def _check_cache(self, reader: Any) -> None:
         gone: dict[int, set[int]] = {}
@@ -239,7 +268,7 @@ class World:
         guilds = list(self.simulator.world.guilds.values())
         for turn in range(CHECKED_GUILDS):
             guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
-            cluster = turn % self.size.clusters + 1
+            cluster = turn % self.layout.clusters + 1
             asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
             compared, wrong = await asking.addTimeout(60.0, self.reactor)
             self.figures.entities += compared
@@ -254,9 +283,9 @@ class World:
         fleet.wrong.clear()
         self.wrong += [f"breach: {breach}" for breach in simulator.breaches]
         self.wrong += [f"wasted: {wasted}" for wasted in simulator.wasted]
-        if self.figures.identifies + len(simulator.identifies) != self.size.shards:
+        if self.figures.identifies + len(simulator.identifies) != self.layout.shards:
             self.wrong.append(f"identified anew: {simulator.identifies}")
-        odd = {close.code for close in simulator.closes} & {1000, 1001, None}
+        odd = {close.code for close in simulator.closes} & ENDING
         if odd:
             self.wrong.append(f"sessions closed for good: codes {odd}")
         if self.traffic.failure:
