@@ -116,7 +116,7 @@ class Shard:
             else:
                 await self._last(client)
                 self._ended(client)
-            await bot.wait(self.pause + (0.0 if "hurries" in bot.faults else 0.2 * 2**self.failures * random.random()))
+            await bot.wait(self.pause + (0.0 if "hurries" in bot.faults else 0.5 * 2**self.failures * random.random()))
             self.pause = 0.0
 
     async def _connect(self, host: str) -> BotClient:

@@ -92,12 +92,10 @@ class BadBotTests(BotTestCase):
                 self.fails("criterion_01", "has no name", "bears the token and a User-Agent|user-agent"),
                 self.fails("criterion_01", "identifies before HELLO", "nothing is sent before HELLO: not before 1 s"),
                 self.fails("criterion_03", "beats without jitter", "differs from connection to connection: phase"),
-                self.fails("criterion_03", "beats too fast", "one each interval.*0\\.[78].* intervals apart"),
+                self.fails("criterion_03", "beats too fast", "one each interval.*intervals apart"),
                 self.fails("criterion_03", "makes up sequences", "d is null before READY: must be"),
                 self.fails("criterion_04", "ignores op 1", "a heartbeat comes at once: not within 0.1 s"),
-                self.fails(
-                    "criterion_07", "hurries and identifies out of turn", "it pauses between: not before 0.25 s"
-                ),
+                self.fails("criterion_07", "hurries and identifies out of turn", "it pauses between: not before 0.8 s"),
                 self.fails("criterion_17:4013", "never gives up", "identifies once: more than 1|doesn't connect again"),
                 self.fails("criterion_16:identify", "never gives up", "no shard connects any more: seen|at most|more"),
                 self.fails("criterion_16:rest", "never gives up", "REST is asked once: more than 1"),
