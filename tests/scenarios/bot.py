@@ -67,7 +67,7 @@ class BotClient(RawClient):
             return
         self.acknowledged = False
         self.heartbeat()
-        pause = self.interval + (1.0 if "is late when much comes" in faults and self._much() else 0.0)
+        pause = self.interval + (1.6 if "is late when much comes" in faults and self._much() else 0.0)
         self._beat = the_reactor().callLater(pause, self._beat_now)
 
     def _much(self) -> bool:
