@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.error import ReactorNotRunning
 
 from scripts import rabbitmq_node
 
 from .figures import MIB, Figures
 from .node import Node
 from .outage import outage
-from .run import CHECK_EVERY, run
+from .run import CHECK_EVERY, Broken, run
 
 
 def _arguments() -> argparse.Namespace:
@@ -52,8 +54,16 @@ async def _soak(reactor: Any, options: argparse.Namespace) -> Figures:
         for turn, (node, share) in enumerate(zip(nodes, shares, strict=True))
     ]
     total = Figures()
-    for figures in await gatherResults(runs, consumeErrors=True):
-        total.add(figures)
+    broken = []
+    result: Any
+    # Each is waited for, whatever becomes of the others: it ends what it started.
+    for good, result in await DeferredList(runs, consumeErrors=True):
+        if good:
+            total.add(result)
+        else:
+            broken.append(result.getErrorMessage())
+    if broken:
+        raise Broken("\n\n".join(broken))
     return total
 
 
@@ -73,18 +83,34 @@ def main() -> int:
     reactor: Any = untyped
     code = 1
 
-    def done(figures: Figures) -> None:
+    async def work() -> None:
         nonlocal code
-        code = 0
-        print(figures.report(), flush=True)
-
-    def failed(failure: Any) -> None:
-        print(failure.getErrorMessage() or failure.getTraceback(), flush=True)
+        try:
+            figures = await (_one_outage if options.outage else _soak)(reactor, options)
+        except (AssertionError, CancelledError) as error:
+            _tell(str(error) or "ended before its time")
+        else:
+            _tell(figures.report())
+            code = 0
 
     def begin() -> None:
-        work = Deferred.fromCoroutine((_one_outage if options.outage else _soak)(reactor, options))
-        work.addCallbacks(done, failed)
-        work.addCallback(lambda _: reactor.stop())
+        working = Deferred.fromCoroutine(work())
+        ended: Deferred[None] = Deferred()
+
+        def end(_: object) -> None:
+            ended.callback(None)
+            # After Ctrl-C it is stopping already.
+            with suppress(ReactorNotRunning):
+                reactor.stop()
+
+        def interrupt() -> Deferred[None]:
+            """What was started is ended before this process is."""
+            working.cancel()
+            return ended
+
+        working.addErrback(lambda failure: _tell(failure.getTraceback()))
+        working.addCallback(end)
+        reactor.addSystemEventTrigger("before", "shutdown", interrupt)
 
     reactor.callWhenRunning(begin)
     reactor.run()

@@ -11,15 +11,20 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.task import LoopingCall
 
-from tests.integration.program import Program, until
+from tests.integration.program import TWISTD, Program, until
 
 SAMPLE_EVERY = 0.25
 """Seconds between two looks at the processes' memory."""
 
 
-def memory_of(pid: int) -> int:
-    """Bytes of a process that are in memory (RSS); 0 if it is gone."""
+def memory_of(pid: int, program: bytes) -> int:
+    """Bytes of a process that are in memory (RSS); 0 if it is gone.
+
+    :param program: stands in its command line. Just after the fork, a process is still a copy of its parent.
+    """
     try:
+        if program not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return 0
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
@@ -154,8 +159,9 @@ class Fleet:
         program = self.programs[-1] if self.programs else None
         if program is None or program.exit_code is not None:
             return
-        self.parent_peak = max(self.parent_peak, memory_of(program.pid))
-        self.child_peak = max([self.child_peak, *map(memory_of, program.children())])
+        self.parent_peak = max(self.parent_peak, memory_of(program.pid, TWISTD.encode()))
+        children = [memory_of(pid, b"rateway.process.child") for pid in program.children()]
+        self.child_peak = max([self.child_peak, *children])
 
 
 def _kill(pid: int) -> None:
