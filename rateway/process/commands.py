@@ -60,9 +60,12 @@ class Configure(Command):
 
 
 class RunClusters(Command):
-    """Run these clusters; answered when all of them are started."""
+    """Run these clusters; answered when all of them are started.
 
-    arguments = [(b"clusters", Numbers())]
+    ``crashed``: a fault in native code ended the child that ran them before.
+    """
+
+    arguments = [(b"clusters", Numbers()), (b"crashed", Boolean())]
 
 
 class Status(Command):

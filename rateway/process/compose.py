@@ -73,9 +73,10 @@ class Clusters:
         self._cache: Cache | None = None
         self._stopping = False
 
-    async def run(self, numbers: Sequence[int]) -> None:
+    async def run(self, numbers: Sequence[int], crashed: bool = False) -> None:
         """Open the stores, then start the clusters.
 
+        :param crashed: whether a fault in native code ended the child that ran them before.
         :raises ConfigError: if a store can't be opened.
         :raises CancelledError: if they are to stop before they started.
         """
@@ -84,7 +85,7 @@ class Clusters:
         spools: dict[int, Spools] = {}
         try:
             for number in numbers:
-                stores[number] = await self._open(plan.clusters[number - 1])
+                stores[number] = await self._open(plan.clusters[number - 1], crashed)
                 spools[number] = self._parts.open_spools(plan.clusters[number - 1], plan, self._config, len(numbers))
             if self._stopping:
                 raise CancelledError
@@ -157,7 +158,7 @@ class Clusters:
         service.startService()
         self._started(cluster.number, resumable)
 
-    async def _open(self, cluster: Cluster) -> ClusterStore:
+    async def _open(self, cluster: Cluster, crashed: bool) -> ClusterStore:
         """Open a cluster's store; while somebody else holds it, try on for a while."""
         deadline = self._reactor.seconds() + LOCK_WAIT
         while True:
@@ -170,6 +171,7 @@ class Clusters:
                     cache=self._config.cache_enabled,
                     kinds=self._config.cache_entities,
                     messages_per_channel=self._config.message_cache_size,
+                    crashed=crashed,
                 )
                 return store
             except FolderInUse:

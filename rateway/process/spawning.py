@@ -6,6 +6,7 @@ Nothing secret is in arguments or environment, for others may read them.
 from __future__ import annotations
 
 import os
+import signal
 import site
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ import rateway
 from .link import FROM_CHILD, TO_CHILD, Link, PipeTransport
 from .relay import Relay
 from .wording import end_of_process
+
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
+"""Signals by which the kernel, or a library's assertion, ends a process that met a fault."""
 
 SECRET = frozenset({"DISCORD_TOKEN", "AMQP_URI", "ALERT_WEBHOOK"})
 """Variables a child must not inherit; what it needs of them comes over its link."""
@@ -52,11 +56,13 @@ class ChildProcess(ProcessProtocol):
     """One child's process: hands its descriptors to the link and to the log.
 
     :ivar ended: fires with how it ended, once it is gone and all its output is read.
+    :ivar crashed: a fault in native code ended it.
     """
 
     def __init__(self, link: Link, output: Relay, errors: Relay) -> None:
         self.link = link
         self.ended: Deferred[str] = Deferred()
+        self.crashed = False
         self._outputs = {1: output, 2: errors}
 
     def connectionMade(self) -> None:
@@ -78,6 +84,7 @@ class ChildProcess(ProcessProtocol):
         for relay in self._outputs.values():
             relay.ended()
         how = reason.value
+        self.crashed = getattr(how, "signal", None) in CRASHES
         self.ended.callback(end_of_process(getattr(how, "exitCode", None), getattr(how, "signal", None)))
 
 

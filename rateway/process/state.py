@@ -89,7 +89,9 @@ class StateFolder:
     def _write(self, name: str, value: Mapping[str, object]) -> None:
         new = self.folder / f"{name}.new"
         try:
-            new.write_text(ujson.dumps(dict(value)) + "\n")
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(fd, "w") as file:
+                file.write(ujson.dumps(dict(value)) + "\n")
             new.replace(self.folder / name)
         except OSError as error:
             if not self._complained:

@@ -161,6 +161,7 @@ class Supervisor:
         self._life: Life | None = None
         self._again: IDelayedCall | None = None
         self._stopping = False
+        self._crashed = False
         self._gone: Deferred[None] | None = None
 
     @property
@@ -242,7 +243,8 @@ class Supervisor:
         await life.link.ask(
             commands.Configure, config=orders.config, gateway_url=orders.gateway_url, total=orders.total
         )
-        await life.link.ask(commands.RunClusters, clusters=[cluster.number for cluster in self.clusters])
+        numbers = [cluster.number for cluster in self.clusters]
+        await life.link.ask(commands.RunClusters, clusters=numbers, crashed=self._crashed)
 
     def _mute(self, failure: Failure, life: Life) -> None:
         """It doesn't take its orders: if it isn't dead already, it ends what it runs, and is started anew."""
@@ -260,6 +262,7 @@ class Supervisor:
 
     def _ended(self, life: Life, how: str) -> None:
         self._life = None
+        self._crashed = life.process.crashed
         if life.lingering is not None and life.lingering.active():
             life.lingering.cancel()
         self._gate.lost(shard for cluster in self.clusters for shard in cluster.shards)

@@ -20,9 +20,8 @@ from .failures import Failures
 from .kinds import Kept, what_is_kept
 from .lock import FolderLock
 from .longwork import LongWork
-from .opening import NOTE, Opened, open_entities, read_sessions, take
+from .opening import NOTE, Opened, open_entities, prepare, take
 from .sessions import Resumable, SessionRecord
-from .transaction import TransactionReader
 from .updates.table import UPDATES
 from .view import Update
 
@@ -58,7 +57,7 @@ class ClusterStore:
         self._idle_events = 0
         self._closed = False
         self._readers_checked = time.monotonic()
-        self._sessions = self._transact(lambda transaction: self._prepare(transaction, opened.carried)) or {}
+        self._sessions = self._transact(lambda transaction: prepare(transaction, kept, opened.carried)) or {}
 
     @property
     def failures(self) -> int:
@@ -82,6 +81,7 @@ class ClusterStore:
         kinds: frozenset[str] | None,
         messages_per_channel: int,
         boot_id: str | None = None,
+        crashed: bool = False,
         initial_size: int = INITIAL_SIZE,
     ) -> ClusterStore:
         """Open the cluster's folder, and take its lock.
@@ -92,6 +92,7 @@ class ClusterStore:
         :param cache: whether entities are kept; session records always are.
         :param kinds: the kinds of entities kept, as in CACHE_ENTITIES; ``None`` for all.
         :param boot_id: of the machine's present boot, if not to be asked for.
+        :param crashed: whether a fault in native code ended the process that wrote it last.
         :param initial_size: of the map, in bytes.
         :raises FolderInUse: if another process holds the folder: a ``ConfigError``, but one that may pass.
         :raises ConfigError: if it lies where a store can't, or the disk doesn't let us.
@@ -111,7 +112,7 @@ class ClusterStore:
         kept = what_is_kept(wanted, intents=intents, messages_per_channel=messages_per_channel, total=total)
         lock = take(folder)
         try:
-            return cls(folder, lock, record, kept, open_entities(folder, record, initial_size))
+            return cls(folder, lock, record, kept, open_entities(folder, record, kept, initial_size, crashed))
         except OSError as error:
             lock.release()
             raise ConfigError(f"STATE_DIR: the store in {folder} can't be opened: {error.strerror or error}") from error
@@ -215,19 +216,6 @@ class ClusterStore:
         finally:
             self.environment.close()
             self._lock.release()
-
-    def _prepare(
-        self, transaction: lmdb.Transaction[bytes], carried: Mapping[int, SessionRecord]
-    ) -> dict[int, SessionRecord]:
-        """Say what is kept here, take in the sessions, and drop the messages if none are kept any more."""
-        reader = TransactionReader(transaction)
-        transaction.put(keys.META, msgspec.json.encode(sorted(self._kept.names)))
-        write_sessions(transaction, carried)
-        if not self._kept.messages:
-            for prefix in keys.ALL_MESSAGES:
-                for key in [key for key, _ in reader.items(prefix)]:
-                    transaction.delete(key)
-        return read_sessions(reader)
 
     def _pass_over(self, batch: Batch) -> bool:
         """If no event of the batch has an effect, move the cursors in memory alone."""

@@ -6,14 +6,19 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import lmdb
+import msgspec
 from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
 from . import keys, trust
+from .batch import write_sessions
 from .environment import Damaged, Environment
+from .failures import BAD_DATA
 from .filesystem import refuse_network
+from .kinds import Kept
 from .lock import FolderInUse, FolderLock, holder
 from .sessions import SessionRecord
 from .slots import read_slots
@@ -59,25 +64,65 @@ def take(folder: Path) -> FolderLock:
     return lock
 
 
-def open_entities(folder: Path, record: trust.Record, initial_size: int) -> Opened:
+def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: int, crashed: bool) -> Opened:
     """The folder's environment if it can be trusted; else it is set aside, and begun anew.
 
+    :param crashed: a fault in native code ended the process that wrote it last. It may have come from a damaged file,
+        of which a map does not warn, or have left one; so nothing of the file is touched.
     :raises OSError: if the disk doesn't let us.
     """
     path = folder / ENTITIES
     note = folder / NOTE
     found = trust.read(note)
-    why = trust.doubt(found, record) if path.exists() else ""
     carried: Mapping[int, SessionRecord] = {}
-    if why:
+    why = trust.doubt(found, record) if path.exists() else ""
+    if crashed and path.exists():
+        carried = _from_slots(folder, record)
+        _set_aside(path, "the process that wrote it crashed")
+    elif why:
         carried = _carried(folder, found, record)
         _set_aside(path, why)
     trust.write(note, record)
     try:
-        return Opened(Environment.for_writing(path, initial_size), carried)
+        return Opened(_believable(path, kept, carried, initial_size), carried)
     except Damaged as damage:
         _set_aside(path, str(damage))
     return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
+
+
+def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], initial_size: int) -> Environment:
+    """The environment, if it can be prepared.
+
+    :raises Damaged: if not, or it is none.
+    """
+    environment = Environment.for_writing(path, initial_size)
+    try:
+        with environment.writing() as transaction:
+            prepare(transaction, kept, carried)
+    except lmdb.MapFullError:
+        # It only has to grow.
+        pass
+    except (lmdb.Error, *BAD_DATA) as error:
+        environment.close()
+        raise Damaged(f"what is in its file can't be read ({type(error).__name__})") from error
+    except BaseException:
+        environment.close()
+        raise
+    return environment
+
+
+def prepare(
+    transaction: lmdb.Transaction[bytes], kept: Kept, carried: Mapping[int, SessionRecord]
+) -> dict[int, SessionRecord]:
+    """Say what is kept here, take in the sessions, and drop the messages if none are kept any more."""
+    reader = TransactionReader(transaction)
+    transaction.put(keys.META, msgspec.json.encode(sorted(kept.names)))
+    write_sessions(transaction, carried)
+    if not kept.messages:
+        for prefix in keys.ALL_MESSAGES:
+            for key in [key for key, _ in reader.items(prefix)]:
+                transaction.delete(key)
+    return read_sessions(reader)
 
 
 def _carried(folder: Path, found: trust.Record | None, wanted: trust.Record) -> dict[int, SessionRecord]:
@@ -85,9 +130,9 @@ def _carried(folder: Path, found: trust.Record | None, wanted: trust.Record) -> 
     if found is not None and trust.sessions_fit(found, wanted) and trust.rows_are_whole(found, wanted):
         try:
             rows = sessions_in(folder / ENTITIES)
+            return {shard: evolve(row, complete=False, applied=row.kept) for shard, row in rows.items()}
         except Damaged:
-            rows = {}
-        return {shard: evolve(row, complete=False, applied=row.kept) for shard, row in rows.items()}
+            pass
     return _from_slots(folder, wanted)
 
 
@@ -100,13 +145,18 @@ def _from_slots(folder: Path, wanted: trust.Record) -> dict[int, SessionRecord]:
 
 
 def sessions_in(path: Path) -> dict[int, SessionRecord]:
-    """The session records of an environment."""
+    """The session records of an environment.
+
+    :raises Damaged: if they can't be read.
+    """
     environment = Environment.for_reading(path)
     if environment is None:
         return {}
     try:
         with environment.reading() as transaction:
             return read_sessions(TransactionReader(transaction))
+    except (lmdb.Error, *BAD_DATA) as error:
+        raise Damaged(f"its sessions can't be read ({type(error).__name__})") from error
     finally:
         environment.close()
 

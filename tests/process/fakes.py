@@ -81,8 +81,8 @@ class FakeChild(CommandLocator):
         return {}
 
     @commands.RunClusters.responder
-    def run_clusters(self, clusters: list[int]) -> dict[str, object]:
-        self.heard.append(("run", clusters))
+    def run_clusters(self, clusters: list[int], crashed: bool) -> dict[str, object]:
+        self.heard.append(("run anew" if crashed else "run", clusters))
         return {}
 
     @commands.Status.responder

@@ -122,7 +122,7 @@ class InsideTests(SynchronousTestCase):
         self.clock = Clock()
         self.journal: list[Any] = []
         self.services: dict[int, Service] = {}
-        self.unusable = False
+        self.unusable = self.crashed = False
         self.locked, self.always_locked = 0, ""
         self.redactor = Redactor()
         self.parent = Outside()
@@ -137,6 +137,7 @@ class InsideTests(SynchronousTestCase):
         if self.locked or folder.name == self.always_locked:
             self.locked -= 1
             raise FolderInUse("the folder is in use by process 7")
+        self.assertEqual(options["crashed"], self.crashed)
         self.journal.append(("opened", folder.name, shards, options["total"], options["cache"]))
         return Store(self.journal, folder)
 
@@ -155,7 +156,7 @@ class InsideTests(SynchronousTestCase):
 
     def run_(self, *clusters: int) -> Deferred[dict[str, Any]]:
         self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
-        return self.ask(commands.RunClusters, clusters=list(clusters))
+        return self.ask(commands.RunClusters, clusters=list(clusters), crashed=self.crashed)
 
     def test_clusters_run_once_every_store_is_open(self) -> None:
         """Each is told of, with the shards that have a session."""
@@ -239,11 +240,17 @@ class InsideTests(SynchronousTestCase):
         self.pump.flush()
         self.successResultOf(running)
 
+    def test_a_predecessor_that_crashed(self) -> None:
+        """The stores hear of it."""
+        self.crashed = True
+        self.successResultOf(self.run_(1, 2))
+        self.assertEqual([each[0] for each in self.journal].count("opened"), 2)
+
     def test_a_folder_that_stays_locked_ends_all(self) -> None:
         """And what was opened before is closed."""
         self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
         self.always_locked = "cluster-2"
-        running = self.ask(commands.RunClusters, clusters=[1, 2])
+        running = self.ask(commands.RunClusters, clusters=[1, 2], crashed=False)
         self.clock.pump([0.25] * int(LOCK_WAIT * 4 + 2))
         self.pump.flush()
         self.successResultOf(running)

@@ -84,6 +84,15 @@ class StateFolderTests(SynchronousTestCase):
         self.assertEqual(state.identify_snapshot(), {"recent": [[1, 2.5]], "reset_at": None})
         self.assertEqual(sorted(os.listdir(self.folder)), ["identify.json", "lock"])
 
+    def test_files_are_private(self) -> None:
+        """Whatever the umask says."""
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        state = self.locked()
+        state.remember_total(4)
+        state.keep_identify_snapshot({})
+        self.assertEqual({stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}, {0o600})
+
     def test_a_folder_that_cant_be_written_any_more(self) -> None:
         """Is said once, and doesn't stop a fleet."""
         heard = Heard(self)

@@ -90,6 +90,15 @@ class SupervisorTests(SynchronousTestCase):
         self.spawner.flush()
         self.assertEqual(self.spawner.children[1].heard[0], ("configure", (b"config", "wss://two", 6)))
 
+    def test_one_that_crashed(self) -> None:
+        """Who comes after a fault in native code is told of it, for the store may be its cause; others aren't."""
+        self.start()
+        for number, crashed in ((11, True), (9, False), (6, True), (7, True), (15, False)):
+            self.spawner.processes[-1].end(signal=number)
+            self.clock.advance(61.0)
+            self.spawner.flush()
+            self.assertEqual(self.spawner.children[-1].heard[1][0], "run anew" if crashed else "run")
+
     def test_one_that_dies_again_and_again_comes_back_ever_later(self) -> None:
         """1, 2, 4 … 60 s, and 1 s again after a minute of life."""
         waits = []

@@ -27,6 +27,7 @@ def open_store(
     kinds: frozenset[str] | None = None,
     messages: int = 0,
     boot_id: str = "this boot",
+    crashed: bool = False,
     initial_size: int = 1 << 20,
 ) -> ClusterStore:
     """A store that keeps everything, unless told otherwise."""
@@ -39,6 +40,7 @@ def open_store(
         kinds=kinds,
         messages_per_channel=messages,
         boot_id=boot_id,
+        crashed=crashed,
         initial_size=initial_size,
     )
 
