@@ -95,10 +95,12 @@ def _take_in(folder: Path, into: Spool, limit: int) -> None:
             old = Spool.open(folder / name, limit)
             while piece := old.read(_PIECE):
                 into.append([event for _, event in piece])
+                # Confirming deletes files: a power cut must not find the events in neither place.
+                into.sync()
                 old.confirm(piece[-1][0])
                 count += len(piece)
             shutil.rmtree(folder / name)
-    except SpoolFull as full:
+    except (SpoolFull, OSError) as full:
         _log.error("events in {folder} stay there until the next start: {reason}", folder=str(folder), reason=str(full))
     finally:
         lock.release()
