@@ -23,7 +23,13 @@ from rateway.model.session import Session
 from .checkpoint import Checkpoint, CursorStore
 
 SLICE = 0.005
-"""Seconds of a turn of the reactor that a long batch may take."""
+"""Seconds of a turn of the reactor that a long batch may take, while little waits behind it."""
+
+BACKLOG = 1024 * 1024
+"""Bytes of events behind a long batch that make its slices twice as long; twice as many, three times, and so on.
+
+So memory is bounded: the more is read, the less of a turn is left for reading.
+"""
 
 _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 
@@ -82,10 +88,14 @@ class Pipeline:
     _batch: _Batch = field(factory=list, init=False)
     _scheduled: bool = field(default=False, init=False)
     _under_way: _Prepared | None = field(default=None, init=False)
+    _behind: int = field(default=0, init=False)
+    """Bytes of events that came while a long batch was under way."""
 
     def take(self, shard_id: int, session: Session, dispatches: Sequence[Dispatch]) -> None:
         """Events of one read: they are flushed together with all other reads of this turn of the reactor."""
         self._batch.append((shard_id, session, dispatches))
+        if self._under_way is not None:
+            self._behind += sum([len(dispatch[2]) for dispatch in dispatches])
         if not self._scheduled:
             self._scheduled = True
             self._reactor.callLater(0, self._turn)
@@ -115,7 +125,7 @@ class Pipeline:
                 self._put(batch, prepared)
                 return
             under_way = self._under_way = prepared
-        until = self._timer() + SLICE
+        until = self._timer() + SLICE * (1 + self._behind // BACKLOG)
         done = self._store.step()
         while not done and self._timer() < until:
             done = self._store.step()
@@ -158,6 +168,7 @@ class Pipeline:
     def _conclude(self, prepared: _Prepared) -> None:
         """All of the long batch is computed: publish and commit it, in one go as any other."""
         self._under_way = None
+        self._behind = 0
         self._publish(prepared)
         self._store.finish()
         self._publisher.flush()

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from rateway.cluster.checkpoint import Checkpoint
-from rateway.cluster.pipeline import SLICE, Pipeline
+from rateway.cluster.pipeline import BACKLOG, SLICE, Pipeline
 from rateway.interfaces import IDispatchSink
 from rateway.model.session import Session
 
@@ -138,6 +138,21 @@ class PipelineTests(SynchronousTestCase):
         self.clock.turn()
         self.assertEqual(self.names().count("step"), 5)
         self.assertIn("finish", self.names())
+
+    def test_what_waits_behind_makes_slices_longer(self) -> None:
+        """The more is read meanwhile, the less of a turn is left for reading: memory is bounded."""
+        self.long_batch(60)
+        steps = []
+        for waiting in (0, 0, BACKLOG, 3 * BACKLOG, 10 * BACKLOG):
+            self.pipeline.take(1, B, [(2, "X", b"x" * (waiting - self.pipeline._behind)), (3, "Y", b"")])
+            before = self.names().count("step")
+            self.clock.turn()
+            steps.append(self.names().count("step") - before)
+        self.assertEqual(steps, [1, 1, 2, 4, 11])
+        self.pipeline.flush()
+        self.store.slices = 2
+        self.pipeline.take(0, A, [(2, "GUILD_DELETE", b"1")])
+        self.assertEqual(self.pipeline._behind, 0)
 
     def test_what_cannot_wait_ends_a_long_batch(self) -> None:
         """A session's end, and the process's, find everything stored and published, in order."""

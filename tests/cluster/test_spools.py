@@ -129,10 +129,16 @@ class SpoolsTests(SynchronousTestCase):
         self.leave(2, 1, 5)
         order: list[str] = []
         confirm, sync = Spool.confirm, Spool.sync
-        with (
-            mock.patch.object(Spool, "sync", lambda spool: (order.append("sync"), sync(spool))),
-            mock.patch.object(Spool, "confirm", lambda spool, index: (order.append("let go"), confirm(spool, index))),
-        ):
+
+        def syncing(spool: Spool) -> None:
+            order.append("sync")
+            sync(spool)
+
+        def letting_go(spool: Spool, index: int) -> None:
+            order.append("let go")
+            confirm(spool, index)
+
+        with mock.patch.object(Spool, "sync", syncing), mock.patch.object(Spool, "confirm", letting_go):
             self.open()
         self.assertEqual(order, ["sync", "let go"])
 
