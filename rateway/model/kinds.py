@@ -7,10 +7,14 @@ from __future__ import annotations
 
 KINDS = frozenset(
     {
+        "AutoModerationRule",
+        "ChannelInfo",
         "CurrentUser",
         "Emoji",
         "Guild",
         "GuildChannel",
+        "Integration",
+        "Invite",
         "Member",
         "Message",
         "Presence",

@@ -58,7 +58,9 @@ STICKERS = Table(b"K", b"k")
 SOUNDS = Table(b"S", b"s")
 STAGES = Table(b"I", b"i")
 EVENTS = Table(b"D", b"d")
-TABLES = (CHANNELS, THREADS, ROLES, EMOJIS, STICKERS, SOUNDS, STAGES, EVENTS)
+INTEGRATIONS = Table(b"Y", b"y")
+RULES = Table(b"V", b"v")
+TABLES = (CHANNELS, THREADS, ROLES, EMOJIS, STICKERS, SOUNDS, STAGES, EVENTS, INTEGRATIONS, RULES)
 
 META = b"#kept"
 """→ the kinds kept here, as a JSON array."""
@@ -98,6 +100,20 @@ def member(guild_id: int, user: int) -> bytes:
 def members(guild_id: int) -> bytes:
     """The prefix of the guild's members."""
     return _one(b"M", guild_id)
+
+
+def member_count(guild_id: int) -> bytes:
+    """→ how many members of the guild are known, in eight bytes; no row where none is."""
+    return _one(b"L", guild_id)
+
+
+def nicks(guild_id: int) -> bytes:
+    """The prefix of the guild's nicks: of each a beginning, then the member's id."""
+    return _one(b"Q", guild_id)
+
+
+NAMES = b"q"
+"""The prefix of users' names: of each a beginning, then the user's id."""
 
 
 def user(user_id: int) -> bytes:
@@ -171,6 +187,40 @@ def overlay(guild_id: int, channel: int) -> bytes:
 def overlays(guild_id: int) -> bytes:
     """The prefix of the overlays of the guild's channels and threads."""
     return _one(b"O", guild_id)
+
+
+def channel_info(guild_id: int, channel: int) -> bytes:
+    """→ what is told of a voice channel beside the channel itself."""
+    return _two(b"Z", guild_id, channel)
+
+
+def channel_infos(guild_id: int) -> bytes:
+    """The prefix of what is told of the guild's channels."""
+    return _one(b"Z", guild_id)
+
+
+LONGEST_CODE = 100
+"""Characters of an invite's code, at most: what is longer is none, and no key could hold it."""
+
+
+def invite(guild_id: int, code: str) -> bytes:
+    """→ the invite. Its code, which is text, ends the key."""
+    return _one(b"F", guild_id) + code.encode()
+
+
+def invites(guild_id: int) -> bytes:
+    """The prefix of the guild's invites."""
+    return _one(b"F", guild_id)
+
+
+def invite_pointer(code: str) -> bytes:
+    """→ the guild's id."""
+    return b"f" + code.encode()
+
+
+def pointer_of_invite(key: bytes) -> bytes:
+    """The pointer's key, of the invite's."""
+    return b"f" + key[9:]
 
 
 def message(channel: int, message_id: int) -> bytes:

@@ -3,6 +3,8 @@
 An entity whose maintaining intent is off would go stale without a word, though Discord still lists it in guild
 payloads: such a kind isn't kept at all (Discord's docs, "Gateway Intents"). One exception: without GUILD_MEMBERS
 the bot's own member and those of users in voice are kept, for their events come regardless.
+
+Members of threads are kept only with the threads, which are a GuildChannel each: nothing else tells when a thread ends.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ KINDS: dict[str, int] = {
     "StageInstance": Intent.GUILDS,
     "ScheduledEvent": Intent.GUILDS | Intent.GUILD_SCHEDULED_EVENTS,
     "ThreadMember": Intent.GUILDS,
+    "ChannelInfo": Intent.GUILDS,
+    "Invite": Intent.GUILDS | Intent.GUILD_INVITES,
+    "Integration": Intent.GUILDS | Intent.GUILD_INTEGRATIONS,
+    "AutoModerationRule": Intent.GUILDS | Intent.AUTO_MODERATION_CONFIGURATION,
     "Member": 0,
     "User": 0,
     "Presence": Intent.GUILD_PRESENCES,
@@ -72,11 +78,11 @@ def what_is_kept(kinds: Iterable[str] | None, *, intents: int, messages_per_chan
     :param kinds: names out of :data:`KINDS`; ``None`` for all. Names not known are passed over.
     """
     wanted = frozenset(KINDS if kinds is None else kinds)
-    if "GuildChannel" in wanted and kinds is not None:
-        wanted |= {"ThreadMember"}
     names = frozenset(name for name, needed in KINDS.items() if name in wanted and intents & needed == needed)
     if messages_per_channel <= 0:
         names -= {"Message"}
+    if "GuildChannel" not in names:
+        names -= {"ThreadMember"}
     return Kept(
         names=names,
         everybody=bool(intents & Intent.GUILD_MEMBERS),

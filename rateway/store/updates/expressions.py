@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct
 
-from rateway.store import blob
+from rateway.store import blob, keys
 from rateway.store.keys import SOUNDS
 from rateway.store.view import Changes, View
 
@@ -18,12 +18,20 @@ class _OfGuild(Struct, gc=False):
 
 class _Sound(Struct, gc=False):
     sound_id: int
-    guild_id: int
+    guild_id: int | None = None
 
 
 class _Sounds(Struct, gc=False):
     guild_id: int
     soundboard_sounds: list[Raw]
+
+
+def _guild_of(view: View, event: _Sound) -> int | None:
+    """The sound's guild: documented as optional in the event, it is then as is known of the sound."""
+    if event.guild_id is not None:
+        return event.guild_id
+    pointer = view.get(SOUNDS.pointer(event.sound_id))
+    return None if pointer is None else keys.to_id(pointer)
 
 
 _of_guild = blob.decoder(_OfGuild)
@@ -44,8 +52,9 @@ def sound_upsert(d: bytes, view: View) -> Changes:
     """One sound, made or changed."""
     out: Changes = {}
     event = _sound(d)
-    if "SoundboardSound" in view.kept.names and is_known(view, event.guild_id):
-        purge.put(out, SOUNDS, event.guild_id, event.sound_id, d)
+    guild = _guild_of(view, event)
+    if guild is not None and "SoundboardSound" in view.kept.names and is_known(view, guild):
+        purge.put(out, SOUNDS, guild, event.sound_id, d)
     return out
 
 
@@ -53,7 +62,9 @@ def sound_delete(d: bytes, view: View) -> Changes:
     """One sound, gone."""
     out: Changes = {}
     event = _sound(d)
-    purge.remove(out, SOUNDS, event.guild_id, event.sound_id)
+    guild = _guild_of(view, event)
+    if guild is not None:
+        purge.remove(out, SOUNDS, guild, event.sound_id)
     return out
 
 

@@ -77,8 +77,7 @@ def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
     out[keys.stale(guild)] = None
     replace_lists(view, out, guild, fields)
     yield
-    if kept.channels:
-        yield from _replace_channels(view, out, guild, fields)
+    yield from _replace_channels(view, out, guild, fields)
     if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
         events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
         purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
@@ -144,29 +143,48 @@ def _unavailable(guild: int, view: View) -> Changes:
 
 
 def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> Iterator[None]:
-    """Channels and threads; what was counted since they were last listed is in the list."""
-    if "channels" in fields or "threads" in fields:
-        for key, _ in view.items(keys.overlays(guild)):
-            out[key] = None
-    if "threads" in fields:
-        listed = {_id(raw): raw for raw in blob.items(fields["threads"])}
-        yield
-        for key, _ in view.items(keys.all_thread_members(guild)):
-            out[key] = None
-        bodies: dict[int, bytes] = {}
+    """Channels and threads, and what is kept beside those that are gone."""
+    lists = {
+        table: {_id(raw): raw for raw in blob.items(fields[name])}
+        for name, table in (("threads", THREADS), ("channels", CHANNELS))
+        if name in fields
+    }
+    yield
+    if view.kept.channels:
+        for table in lists:
+            _forget_overlays(view, out, guild, table)
+        if THREADS in lists:
+            yield from _replace_threads(view, out, guild, lists[THREADS])
+        if CHANNELS in lists:
+            channels = {channel: bytes(raw) for channel, raw in lists[CHANNELS].items()}
+            purge.replace_all(view, out, CHANNELS, guild, channels)
+    elif len(lists) < 2:
+        return
+    there = {
+        keys.last_id(key)
+        for table in (CHANNELS, THREADS)
+        if table not in lists
+        for key, _ in view.items(table.of(guild))
+    }
+    yield from purge.forget_elsewhere(view, out, guild, there.union(*lists.values()))
 
-        def put_body(thread: int) -> None:
-            bodies[thread] = threads.body(view, out, guild, thread, listed[thread])
 
-        yield from pausing(listed, put_body)
-        for gone in purge.replace_all(view, out, THREADS, guild, bodies):
-            purge.forget_messages(view, out, guild, gone)
-            yield
-    if "channels" in fields:
-        channels = {_id(raw): bytes(raw) for raw in blob.items(fields["channels"])}
-        for gone in purge.replace_all(view, out, CHANNELS, guild, channels):
-            purge.forget_messages(view, out, guild, gone)
-            yield
+def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:
+    """What was counted since these channels or threads were last listed: it is in the list."""
+    for key, _ in view.items(table.of(guild)):
+        out[keys.overlay(guild, keys.last_id(key))] = None
+
+
+def _replace_threads(view: View, out: Changes, guild: int, listed: dict[int, Raw]) -> Iterator[None]:
+    for key, _ in view.items(keys.all_thread_members(guild)):
+        out[key] = None
+    bodies: dict[int, bytes] = {}
+
+    def put_body(thread: int) -> None:
+        bodies[thread] = threads.body(view, out, guild, thread, listed[thread])
+
+    yield from pausing(listed, put_body)
+    purge.replace_all(view, out, THREADS, guild, bodies)
 
 
 def _replace_members(view: View, out: Changes, guild: int, members: Raw, in_voice: set[int]) -> Iterator[None]:

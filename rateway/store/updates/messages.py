@@ -39,19 +39,22 @@ _deleted = blob.decoder(_Deleted)
 def message_create(d: bytes, view: View) -> Changes:
     """A message: kept if messages are, the last of its channel, and news of its author.
 
-    An ephemeral message names no guild though it is in one: it is no direct message. A webhook is no user.
+    An ephemeral message names no guild though it is in one: it is no direct message, and none of the channel's. A
+    webhook is no user.
     """
     out: Changes = {}
     event = _message(d)
     guild = guild_of(view, event.channel_id, event.guild_id)
     if guild is None:
         if not event.flags & _EPHEMERAL and event.channel_type in (None, 1):
-            private.message_create(view, out, event.id, event.channel_id, event.author)
+            author = event.author if event.webhook_id == blob.NULL else blob.NULL
+            private.message_create(view, out, event.id, event.channel_id, author)
             _keep(view, out, 0, event.channel_id, event.id, d)
         return out
     if not ensure_known(view, out, guild):
         return out
-    _count(view, out, guild, event.channel_id, event.id)
+    if not event.flags & _EPHEMERAL:
+        _count(view, out, guild, event.channel_id, event.id)
     _keep(view, out, guild, event.channel_id, event.id, d)
     if event.webhook_id == blob.NULL and view.kept.people and blob.is_object(event.author):
         user = blob.id_of(event.author).id
@@ -79,7 +82,7 @@ def message_update(d: bytes, view: View) -> Changes:
     elif "author" in fields and "timestamp" in fields:
         event = _message(d)
         guild = guild_of(view, channel, event.guild_id)
-        if guild is None and not event.flags & _EPHEMERAL:
+        if guild is None and view.get(keys.private_channel(channel)) is not None:
             _keep(view, out, 0, channel, message, d)
         elif guild is not None and ensure_known(view, out, guild):
             _keep(view, out, guild, channel, message, d)

@@ -18,8 +18,6 @@ from .whereabouts import is_known
 _OFFLINE = Raw(b'"offline"')
 _UNREADABLE = (msgspec.MsgspecError, struct.error)
 """Of another shape than documented, or with an id that no key can hold."""
-_BARE = 32
-"""Bytes of a user with an id and nothing else, at most."""
 
 
 class _Presence(Struct, gc=False):
@@ -47,7 +45,7 @@ def presence_update(d: bytes, view: View) -> Changes:
         return out
     if view.kept.presences:
         out[row] = None if event.status == _OFFLINE else d
-    if view.kept.people and len(bytes(event.user)) > _BARE:
+    if view.kept.people and bytes(event.user).count(b":") > 1:
         _merge_user(view, out, user, event.user)
     return out
 
@@ -74,6 +72,6 @@ def _merge_user(view: View, out: Changes, user: int, data: Raw) -> None:
     old = view.get(key)
     if old is not None:
         known = blob.fields(old[8:])
-        merged = known | blob.fields(data)
+        merged = known | blob.fields(data) | {"id": blob.raw_id(user)}
         if merged != known:
             out[key] = keys.number(view.now_ms) + blob.encode(merged)

@@ -14,15 +14,20 @@ LIMIT = 10_000
 
 
 def message_create(view: View, out: Changes, message: int, channel: int, author: Raw) -> None:
-    """A message came in a private channel: the channel is remembered, with who isn't the bot in it."""
-    if not view.kept.private_channels or not blob.is_object(author):
+    """A message came in a private channel: the channel is remembered, with who isn't the bot in it.
+
+    It is so too where only messages are kept: it is by their channel that old ones are forgotten.
+
+    :param author: anything but an object is nobody.
+    """
+    if not view.kept.private_channels and not view.kept.messages:
         return
     key = keys.private_channel(channel)
     old = view.get(key)
-    user = blob.id_of(author).id
-    is_bot = user == people.self_id(view)
+    user = blob.id_of(author).id if blob.is_object(author) else None
+    recipient = None if user == people.self_id(view) else user
     fields: blob.Fields = {"id": blob.raw_id(channel), "type": Raw(b"1")}
-    recipients = Raw(b"[]") if is_bot else Raw(b"[" + bytes(author) + b"]")
+    recipients = Raw(b"[]" if recipient is None else b"[" + bytes(author) + b"]")
     if old is None:
         _make_room(view, out)
     else:
@@ -30,15 +35,15 @@ def message_create(view: View, out: Changes, message: int, channel: int, author:
         last = blob.to_int(known["last_message_id"])
         out[keys.private_age(last, channel)] = None
         message = max(message, last)
-        if is_bot:
+        if recipient is None:
             recipients = known["recipients"]
     fields["last_message_id"] = blob.raw_id(message)
     fields["recipients"] = recipients
     out[key] = blob.encode(fields)
     out[keys.private_age(message, channel)] = b""
-    if view.kept.people and not is_bot:
-        out[keys.reference(user, channel)] = b"private"
-        people.put_user(view, out, user, bytes(author))
+    if view.kept.people and recipient is not None:
+        out[keys.reference(recipient, channel)] = b"private"
+        people.put_user(view, out, recipient, bytes(author))
 
 
 def _make_room(view: View, out: Changes) -> None:

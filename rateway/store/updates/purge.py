@@ -55,6 +55,34 @@ def remove(out: Changes, table: Table, guild: int, entity: int) -> None:
     out[table.row(guild, entity)] = out[table.pointer(entity)] = None
 
 
+def forget_beside(view: View, out: Changes, guild: int, channel: int) -> None:
+    """What is kept beside a channel or thread: its messages, what is told of it, its invites."""
+    forget_messages(view, out, guild, channel)
+    out[keys.channel_info(guild, channel)] = None
+    for key, data in view.items(keys.invites(guild)):
+        if in_channel(data).channel_id == channel:
+            forget_invite(out, key)
+
+
+def forget_invite(out: Changes, key: bytes) -> None:
+    """An invite, by its key."""
+    out[key] = out[keys.pointer_of_invite(key)] = None
+
+
+def forget_elsewhere(view: View, out: Changes, guild: int, there: Collection[int]) -> Iterator[None]:
+    """What is kept beside channels and threads other than those that are there."""
+    for key, _ in view.items(keys.message_counts(guild)):
+        if keys.last_id(key) not in there:
+            forget_messages(view, out, guild, keys.last_id(key))
+            yield
+    for key, _ in view.items(keys.channel_infos(guild)):
+        if keys.last_id(key) not in there:
+            out[key] = None
+    for key, data in view.items(keys.invites(guild)):
+        if in_channel(data).channel_id not in there:
+            forget_invite(out, key)
+
+
 def forget_messages(view: View, out: Changes, guild: int, channel: int) -> None:
     """The messages kept of a channel."""
     count = keys.message_count(guild, channel)
@@ -90,15 +118,17 @@ def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]
 
 
 def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
-    """A channel, with its threads, messages, voice states, stage and events. A category's channels stay."""
+    """A channel, with its threads, messages, invites, voice states, stage and events. A category's channels stay."""
     remove(out, CHANNELS, guild, channel)
     out[keys.overlay(guild, channel)] = None
-    forget_messages(view, out, guild, channel)
+    forget_beside(view, out, guild, channel)
     for thread in threads_under(view, guild, (channel,)):
         forget_thread(view, out, guild, thread)
     for key, _ in view.items(keys.all_in_voice(channel)):
-        out[key] = None
-        out[keys.voice_state(guild, keys.last_id(key))] = None
+        user = keys.last_id(key)
+        out[key] = out[keys.voice_state(guild, user)] = None
+        if not view.kept.everybody and view.kept.people and user != people.self_id(view):
+            people.forget_members(view, out, (guild,), guild, user)
     for table in (STAGES, EVENTS):
         for key, data in view.items(table.of(guild)):
             if in_channel(data).channel_id == channel:
@@ -125,7 +155,10 @@ def purge(view: View, out: Changes, guilds: Collection[int]) -> Iterator[None]:
         for key, _ in view.items(keys.message_counts(guild)):
             forget_messages(view, out, guild, keys.last_id(key))
             yield
-        for prefix in (keys.presences(guild), keys.overlays(guild), keys.all_thread_members(guild)):
+        for key, _ in view.items(keys.invites(guild)):
+            forget_invite(out, key)
+        prefixes = (keys.presences, keys.overlays, keys.channel_infos, keys.all_thread_members)
+        for prefix in (of(guild) for of in prefixes):
             yield from pausing(view.items(prefix), forget)
         yield from pausing(
             map(keys.last_id, (key for key, _ in view.items(keys.members(guild)))),

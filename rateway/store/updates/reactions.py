@@ -27,6 +27,7 @@ class _Reaction(Struct, gc=False):
     member: Raw = blob.NULL
     emoji: Raw = blob.NULL
     burst: bool = False
+    burst_colors: list[Any] = []
 
 
 class _Vote(Struct, gc=False):
@@ -108,7 +109,7 @@ def _count(view: View, event: _Reaction, more: int) -> Changes:
                 "emoji": _plain(event.emoji),
                 "count": 0,
                 "count_details": {"burst": 0, "normal": 0},
-                "burst_colors": [],
+                "burst_colors": event.burst_colors,
                 "me_burst": False,
                 "me": False,
             }

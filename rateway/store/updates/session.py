@@ -43,7 +43,8 @@ def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
     }
     yield from purge.purge(view, out, left)
     if view.kept.people:
-        out[keys.user(own)] = keys.number(view.now_ms) + bytes(event.user)
+        out.pop(keys.user(own), None)
+        people.put_user(view, out, own, bytes(event.user))
 
     def expect(guild: int) -> None:
         key = keys.guild_state(guild)
@@ -67,6 +68,8 @@ def _put_self(view: View, out: Changes, user: bytes) -> int:
     old = view.get(keys.SELF)
     if old is None or old[16:] != user:
         out[keys.SELF] = stamp + keys.number(own) + user
+    if old is not None and keys.to_id(old[8:16]) != own:
+        people.forget_reference(view, out, keys.to_id(old[8:16]), people.BOT, (people.BOT,))
     if view.kept.people:
         out[keys.reference(own, people.BOT)] = b"self"
         people.put_user(view, out, own, user)

@@ -41,7 +41,7 @@ class _Member(Struct, gc=False):
     """A thread member; ``id`` is the thread's."""
 
     id: int
-    user_id: int
+    user_id: int | None = None
     guild_id: int | None = None
 
 
@@ -77,7 +77,7 @@ def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
     own = people.self_id(view)
     member = fields.pop("member", None)
     fields.pop("newly_created", None)
-    if member is not None and own is not None and blob.is_object(member) and view.kept.thread_members:
+    if member is not None and own is not None and blob.is_object(member):
         out[keys.thread_member(guild, thread, own)] = bytes(member)
     return blob.encode(fields)
 
@@ -103,11 +103,11 @@ def thread_update(d: bytes, view: View) -> Changes:
     out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
-    if guild is None or not view.kept.channels or not is_known(view, guild):
+    if guild is None or not is_known(view, guild):
         return out
     if event.thread_metadata is not None and event.thread_metadata.archived:
         purge.forget_thread(view, out, guild, event.id)
-    else:
+    elif view.kept.channels:
         _put(view, out, guild, event.id, d)
     return out
 
@@ -123,7 +123,10 @@ def thread_delete(d: bytes, view: View) -> Changes:
 
 
 def thread_list_sync(d: bytes, view: View) -> Changes:
-    """The active threads of some channels, or of all: those not listed are gone."""
+    """The active threads of some channels, or of all: those not listed are gone.
+
+    The members listed are the bot's memberships: of a thread without one it is no member.
+    """
     out: Changes = {}
     event = _sync(d)
     guild = event.guild_id
@@ -137,12 +140,16 @@ def thread_list_sync(d: bytes, view: View) -> Changes:
     for thread in old:
         if thread not in listed:
             purge.forget_thread(view, out, guild, thread)
+    own = people.self_id(view)
     for thread, raw in listed.items():
+        if own is not None:
+            out[keys.thread_member(guild, thread, own)] = None
         _put(view, out, guild, thread, raw)
-    if view.kept.thread_members:
-        for raw in event.members:
-            member = _member(raw)
-            out[keys.thread_member(guild, member.id, member.user_id)] = bytes(raw)
+    for raw in event.members:
+        member = _member(raw)
+        user = own if member.user_id is None else member.user_id
+        if user is not None and member.id in listed and (user == own or view.kept.thread_members):
+            out[keys.thread_member(guild, member.id, user)] = bytes(raw)
     return out
 
 
@@ -151,8 +158,9 @@ def thread_member_update(d: bytes, view: View) -> Changes:
     out: Changes = {}
     event = _member(d)
     guild = guild_of(view, event.id, event.guild_id)
-    if guild is not None and view.kept.thread_members and view.get(THREADS.row(guild, event.id)) is not None:
-        out[keys.thread_member(guild, event.id, event.user_id)] = d
+    user = people.self_id(view) if event.user_id is None else event.user_id
+    if guild is not None and user is not None and view.get(THREADS.row(guild, event.id)) is not None:
+        out[keys.thread_member(guild, event.id, user)] = d
     return out
 
 
@@ -164,16 +172,17 @@ def thread_members_update(d: bytes, view: View) -> Changes:
     thread = view.get(THREADS.row(guild, event.id))
     if not is_known(view, guild):
         return out
+    is_out = people.self_id(view) in event.removed_member_ids
+    if thread is not None and is_out and _kind(thread).type == _PRIVATE_THREAD:
+        purge.forget_thread(view, out, guild, event.id)
+        thread = None
     if thread is not None and event.member_count is not None:
         key = keys.overlay(guild, event.id)
         out[key] = blob.merge(view.get(key) or b"{}", {"member_count": Raw(b"%d" % event.member_count)})
     for raw in event.added_members:
         _add(view, out, guild, event.id, thread is not None, raw)
-    own = people.self_id(view)
     for user in event.removed_member_ids:
         out[keys.thread_member(guild, event.id, user)] = None
-        if user == own and thread is not None and _kind(thread).type == _PRIVATE_THREAD:
-            purge.forget_thread(view, out, guild, event.id)
     return out
 
 
@@ -184,7 +193,7 @@ def _put(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
 
 def _add(view: View, out: Changes, guild: int, thread: int, known: bool, raw: Raw) -> None:
     added = _added(raw)
-    if known and view.kept.thread_members:
+    if known and (view.kept.thread_members or added.user_id == people.self_id(view)):
         fields = blob.fields(raw)
         fields.pop("member", None)
         fields.pop("presence", None)

@@ -22,7 +22,10 @@ _voice_state = blob.decoder(_VoiceState)
 
 
 def voice_state_update(d: bytes, view: View) -> Changes:
-    """A user joined, moved, left, or muted: of each there is one state in a guild, and one place."""
+    """A user joined, moved, left, or muted: of each there is one state in a guild, and one place.
+
+    Who leaves a channel may be leaving the guild, and gone already: that makes no member of them.
+    """
     out: Changes = {}
     event = _voice_state(d)
     guild = event.guild_id
@@ -35,7 +38,8 @@ def voice_state_update(d: bytes, view: View) -> Changes:
             _put(out, guild, event.channel_id, user, d)
     stays = view.kept.everybody or user == people.self_id(view)
     if stays or (event.channel_id is not None and view.kept.voice_states):
-        if blob.is_object(event.member):
+        left = event.channel_id is None and view.get(keys.member(guild, user)) is None
+        if blob.is_object(event.member) and not left:
             data = blob.user_of(event.member).user
             people.merge_member(view, out, guild, user, bytes(data), blob.fields(event.member))
     elif view.kept.people and view.get(keys.member(guild, user)) is not None:
