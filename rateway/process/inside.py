@@ -24,6 +24,9 @@ from .link import Link
 
 LONGEST_STATUS = 65_535
 
+MOST_COMMANDS = 1000
+"""Gateway commands for shards of other processes that may be on their way at once; more are refused."""
+
 
 @implementer(IFatalReporter)
 class LinkReporter:
@@ -52,6 +55,7 @@ class Inside(CommandLocator):
         self._reactor = reactor
         self._fatal = LinkReporter(self.link)
         self._clusters: Clusters | None = None
+        self._on_their_way = 0
 
     @commands.Configure.responder
     def configure(self, config: bytes, gateway_url: str, total: int) -> dict[str, object]:
@@ -115,8 +119,15 @@ class Inside(CommandLocator):
     def _send_elsewhere(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
         if not self.link.open:
             return fail(RequestRefused("rateway is stopping"))
+        if self._on_their_way >= MOST_COMMANDS:
+            return fail(RequestRefused(f"{MOST_COMMANDS} commands for shards of other processes wait already"))
+        self._on_their_way += 1
         asked = self.link.ask(commands.SendCommand, shard=shard, op=op, payload=payload, left=left)
-        return asked.addCallbacks(lambda _: None, _link_lost)
+        return asked.addBoth(self._arrived).addCallbacks(lambda _: None, _link_lost)
+
+    def _arrived(self, result: object) -> object:
+        self._on_their_way -= 1
+        return result
 
     def _cluster_started(self, cluster: int, resumable: list[int]) -> None:
         self.link.tell(commands.ClusterStarted, cluster=cluster, resumable=resumable)

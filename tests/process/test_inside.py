@@ -18,7 +18,7 @@ from rateway.logs import Redactor
 from rateway.model.plan import Cluster
 from rateway.process import commands
 from rateway.process.compose import LOCK_WAIT, Parts
-from rateway.process.inside import Inside
+from rateway.process.inside import MOST_COMMANDS, Inside
 from rateway.process.link import Link
 from rateway.spool.spool import Spool
 from rateway.store.lock import FolderInUse
@@ -297,6 +297,18 @@ class InsideTests(SynchronousTestCase):
         self.assertEqual([step for step in self.journal if step[0] == "started"], [])
         self.assertEqual(self.journal[-2:], [("closed", "cluster-1"), ("closed", "cluster-2")])
         self.assertEqual(self.parent.told, [])
+
+    def test_commands_for_others_are_bounded(self) -> None:
+        """Another process may hang: no more than a thousand commands wait for it; afterwards there is room again."""
+        self.successResultOf(self.run_(2))
+        waiting = [self.send(1, 4, b"{}", 2.0) for _ in range(MOST_COMMANDS)]
+        (refusal,) = self.refusals(self.send(1, 4, b"{}", 2.0))
+        self.assertIn("wait already", refusal)
+        self.pump.flush()
+        for each in waiting:
+            self.successResultOf(each)
+        self.assertNoResult(self.send(1, 4, b"{}", 2.0))
+        self.pump.flush()
 
     def test_status(self) -> None:
         """As JSON; of a cluster that isn't here, or says too much for AMP, nothing."""
