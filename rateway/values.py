@@ -136,6 +136,10 @@ def _in_units(count: int) -> str:
     return f"{count // 1024**power}{('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
+MOST_NAMES = 100
+"""Event names with a time to live."""
+
+
 def times_to_live(given: object) -> dict[str, int]:
     """Event names with how long each is worth something, in ms: ``INTERACTION_CREATE=3s,…``, or a table."""
     hint = "give names and times like INTERACTION_CREATE=3s,TYPING_START=10s"
@@ -143,9 +147,14 @@ def times_to_live(given: object) -> dict[str, int]:
         pairs = [part.partition("=") for part in given.split(",") if part.strip()]
         if any(not separator for _, separator, _ in pairs):
             raise ValueError(f"it has a name without a time; {hint}")
+        named = [name.strip().upper() for name, _, _ in pairs]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ValueError(f"{shown(twice[0])} is named twice; {hint}")
         given = {name: time for name, _, time in pairs}
     if not isinstance(given, dict):
         raise ValueError(f"it must be names with times; {hint}")
+    if len(given) > MOST_NAMES:
+        raise ValueError(f"it has {len(given)} names, more than {MOST_NAMES}; {hint}")
     read = duration(0.001, 86_400)
     found: dict[str, int] = {}
     for raw, time in given.items():

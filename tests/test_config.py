@@ -19,6 +19,7 @@ from rateway.model.intents import ALL
 from rateway.model.kinds import KINDS
 from rateway.settings import SETTINGS, nearest_key
 from rateway.store.kinds import KINDS as STORED
+from rateway.values import MOST_NAMES
 from tests.support.certificates import make_certificates
 
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
@@ -75,6 +76,8 @@ class DefaultTests(ConfigCase):
                 compression="zlib-stream",
                 amqp_persistent=True,
                 amqp_ca=None,
+                spool_limit=1024**3,
+                event_ttl={},
                 command_ttl=30.0,
                 log_format="text",
                 presence=None,
@@ -166,6 +169,50 @@ class EnvironmentTests(ConfigCase):
                 f"'{nothing}' is out of bounds (every command would be refused): give from 0.1s to 86400s",
                 self.problem(COMMAND_TTL=nothing),
             )
+
+    def test_sizes(self) -> None:
+        """Bytes, or with a unit, in powers of 1024."""
+        for text, size in (
+            ("1048576", 1024**2),
+            ("1MiB", 1024**2),
+            ("1.5 gib", 3 * 512 * 1024**2),
+            ("20M", 20 * 1024**2),
+            ("2gb", 2 * 1024**3),
+            ("1T", 1024**4),
+        ):
+            self.assertEqual(self.load(SPOOL_LIMIT=text).spool_limit, size)
+        for wrong in ("plenty", "1 PiB", "-1", "1e9", "nan", "0x100", "1,5GiB"):
+            self.assertIn(
+                "is no size: give one like 1GiB, 512MiB or a number of bytes", self.problem(SPOOL_LIMIT=wrong)
+            )
+        for beyond in ("0", "1023KiB", "1025GiB"):
+            self.assertEqual(
+                self.problem(SPOOL_LIMIT=beyond), f"SPOOL_LIMIT: {beyond!r} is out of bounds: give from 1MiB to 1TiB"
+            )
+
+    def test_times_to_live(self) -> None:
+        """Event names with times; blanks and small letters don't matter."""
+        for text, times in (
+            ("INTERACTION_CREATE=3s,TYPING_START=10s", {"INTERACTION_CREATE": 3000, "TYPING_START": 10_000}),
+            (" typing_start = 500ms , ", {"TYPING_START": 500}),
+            ("TOMORROWS_EVENT=2m", {"TOMORROWS_EVENT": 120_000}),
+        ):
+            self.assertEqual(self.load(EVENT_TTL=text).event_ttl, times)
+        many = ",".join(f"A{number}=1s" for number in range(101))
+        for text, sentence in (
+            ("INTERACTION_CREATE", "it has a name without a time; give names and times like INTERACTION_CREATE=3s,"),
+            ("=3s", "'' is no event's name"),
+            ("A B=3s", "'A B' is no event's name"),
+            ("A=soon", "of A, 'soon' is no duration"),
+            ("A=", "of A, '' is no duration"),
+            ("A=0s", "of A, '0s' is out of bounds"),
+            ("A=25h", "of A, '25h' is out of bounds"),
+            ("A=1s,a=2s", "'A' is named twice"),
+            (many, "it has 101 names, more than 100"),
+        ):
+            line = self.problem(EVENT_TTL=text)
+            self.assertTrue(line.startswith("EVENT_TTL: "), line)
+            self.assertIn(sentence, line)
 
     def test_intents(self) -> None:
         """Intents are a number, or names."""
@@ -366,6 +413,7 @@ class FileTests(ConfigCase):
             compression = "none"
             amqp_persistent = false
             amqp_ca = "{made.authority}"
+            spool_limit = "256MiB"
             command_ttl = 1.5
             log_format = "json"
             [shards]
@@ -373,6 +421,9 @@ class FileTests(ConfigCase):
             extra = 0
             total = 12
             multiple = 4
+            [event_ttl]
+            INTERACTION_CREATE = "3s"
+            TYPING_START = 10
             [presence]
             status = "dnd"
         """)
@@ -395,6 +446,8 @@ class FileTests(ConfigCase):
                 compression="none",
                 amqp_persistent=False,
                 amqp_ca=made.authority.absolute(),
+                spool_limit=256 * 1024**2,
+                event_ttl={"INTERACTION_CREATE": 3000, "TYPING_START": 10_000},
                 command_ttl=1.5,
                 log_format="json",
                 presence='{"since":null,"activities":[],"status":"dnd","afk":false}',
@@ -435,6 +488,14 @@ class FileTests(ConfigCase):
             "cache_entities = [1]",
             "state_dir = 1",
             "compression = 1",
+            "spool_limit = true",
+            "spool_limit = 1.5",
+            "spool_limit = []",
+            "event_ttl = 3",
+            "event_ttl = [1]",
+            "event_ttl = {A = true}",
+            "event_ttl = {A = nan}",
+            "event_ttl = {A = [1]}",
             "command_ttl = true",
             "command_ttl = nan",
             "command_ttl = inf",
@@ -608,6 +669,8 @@ configs = st.builds(
     compression=st.sampled_from(("zlib-stream", "zstd-stream", "none")),
     amqp_persistent=st.booleans(),
     amqp_ca=st.none() | paths,
+    spool_limit=st.integers(1024**2, 1024**4),
+    event_ttl=st.dictionaries(words, st.integers(1, 86_400_000), max_size=5),
     command_ttl=st.floats(0.1, 86_400),
     log_format=st.sampled_from(("text", "json")),
     presence=st.none() | words,
@@ -644,6 +707,7 @@ class WireTests(SynchronousTestCase):
             state_dir=Path("/" + long),
             amqp_ca=Path("/" + long),
             cache_entities=KINDS,
+            event_ttl={f"{number:05}{'X' * 95}": 86_400_000 for number in range(MOST_NAMES)},
         )
         self.assertLess(len(to_wire(config)), 65_535)
 

@@ -37,6 +37,8 @@ WRONG = {
     "COMPRESSION": "gzip",
     "AMQP_PERSISTENT": "2",
     "AMQP_CA": "/nowhere/authority.pem",
+    "SPOOL_LIMIT": "plenty",
+    "EVENT_TTL": "INTERACTION_CREATE",
     "COMMAND_TTL": "soon",
     "LOG_FORMAT": "xml",
     "PRESENCE": "{",
@@ -76,7 +78,7 @@ class WrongConfigurationTests(WorldTestCase):
 
     async def test_each_wrong_value_alone(self) -> None:
         """A single wrong value is as fatal."""
-        for name in ("INTENTS", "AMQP_CA", "COMMAND_TTL"):
+        for name in ("INTENTS", "AMQP_CA", "SPOOL_LIMIT", "EVENT_TTL", "COMMAND_TTL"):
             (line,) = await self.refused(self.rateway(None, **{name: WRONG[name]}))
             self.assertTrue(line.startswith(f"{name}: "), line)
 
