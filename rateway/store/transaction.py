@@ -9,6 +9,8 @@ from itertools import islice
 import lmdb
 from attrs import define, field
 
+from . import keys
+from .derived import FOLLOWED, Following
 from .kinds import Kept
 from .view import Changes
 
@@ -29,10 +31,10 @@ class TransactionReader:
         """One row."""
         return self._transaction.get(key)
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows whose keys begin so, in order of keys."""
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
         with self._transaction.cursor() as cursor:
-            if not cursor.set_range(prefix):
+            if not cursor.set_range(max(prefix, start)):
                 return
             for key, value in cursor:
                 if not key.startswith(prefix):
@@ -66,11 +68,41 @@ def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> 
 
 
 def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
-    """Make the changes, but for those that change nothing: a row put as it is costs a page."""
+    """Make the changes, but for those that change nothing: a row put as it is costs a page.
+
+    What follows from the rows is changed along with them.
+    """
     get, put, delete = transaction.get, transaction.put, transaction.delete
+    following = Following()
     for key in sorted(changes) if len(changes) > 2 else changes:
-        value = changes[key]
+        value, followed = changes[key], key[0] in FOLLOWED
+        if value is None and not followed:
+            delete(key)
+            continue
+        old = get(key)
+        if old == value:
+            continue
+        if followed:
+            following.note(key, old, value)
         if value is None:
             delete(key)
-        elif get(key) != value:
+        else:
             put(key, value)
+    if following:
+        _follow(transaction, following)
+
+
+def _follow(transaction: lmdb.Transaction[bytes], following: Following) -> None:
+    """Write what follows; a count of none is no row."""
+    for key in sorted(following.index):
+        if following.index[key]:
+            transaction.put(key, b"")
+        else:
+            transaction.delete(key)
+    for key, more in following.members.items():
+        old = transaction.get(key)
+        count = more + (0 if old is None else keys.to_id(old))
+        if count > 0:
+            transaction.put(key, keys.number(count))
+        else:
+            transaction.delete(key)

@@ -17,8 +17,8 @@ class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """One row."""
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows whose keys begin so, in order of keys."""
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
 
 
 class View(Reader, Protocol):

@@ -32,9 +32,9 @@ class MemoryStore:
         """One row."""
         return self.rows.get(key)
 
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so."""
-        for key in sorted(key for key in self.rows if key.startswith(prefix)):
+        for key in sorted(key for key in self.rows if key.startswith(prefix) and key >= start):
             yield key, self.rows[key]
 
     def happens(self, name: str, d: object) -> Changes:

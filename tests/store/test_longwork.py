@@ -135,7 +135,7 @@ class LongWorkTests(SynchronousTestCase):
         self.assertLess(worst, SLICE * 6)
 
     def test_rows_are_written_in_order(self) -> None:
-        """Of their keys, as in one go, in whatever order Discord lists the members."""
+        """Of their keys, as in one go, in whatever order Discord lists the members; but for what follows from them."""
         guild = huge(MEMBERS * 3)
         Random(7).shuffle(guild["members"])
         store = self.open("large", initial_size=64 << 20)
@@ -159,8 +159,9 @@ class LongWorkTests(SynchronousTestCase):
         self.patch(store.environment, "writing", lambda: Noting(writing()))
         self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", guild), store=store))
         self.steps(store)
-        *of_the_guild, session = written
+        *rows, session = written
         self.assertEqual(session, keys.session(0))
+        of_the_guild = [key for key in rows if key[:1] not in (b"L", b"Q", b"q")]
         self.assertGreater(len(of_the_guild), RUN)
         self.assertTrue(of_the_guild == sorted(of_the_guild))
 
