@@ -37,7 +37,7 @@ Examples:
   twistd -n rateway-simulator
       one shard, four guilds, silence
   twistd -n rateway-simulator --shards 4 --guilds 40 --rate 20
-      recommends four shards; 20 events a second, most of them messages
+      recommends four shards; 20 events a second: presences, messages, typing …
   twistd -n rateway-simulator --shards 32 --max-concurrency 16 --guilds 3000
       a large bot
   twistd -n rateway-simulator --session-remaining 2 --intents GUILD_MEMBERS
