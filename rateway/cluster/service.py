@@ -62,6 +62,7 @@ class ClusterService(MultiService):
     ) -> None:
         super().__init__()
         self.cluster = cluster
+        self._drained = False
         self._store = store
         clock = self._clock = IReactorTime(reactor)
         resumable = store.sessions()
@@ -167,7 +168,7 @@ class ClusterService(MultiService):
             Phase("closing the shards", deadlines.SHARDS, lambda _: self._close_shards(final)),
             Phase("waiting for confirms", deadlines.FLUSH, self._flush),
             Phase("writing down the sessions", deadlines.SESSIONS, lambda _: self._safekeeping.stop()),
-            Phase("leaving the broker", deadlines.GOODBYE, self._broker.leave),
+            Phase("leaving the broker", deadlines.GOODBYE, self._leave),
         )
         try:
             await run_phases(self._clock, f"cluster {self.cluster.number}", deadlines.CLUSTER, phases)
@@ -181,7 +182,8 @@ class ClusterService(MultiService):
 
     async def _flush(self, seconds: float) -> None:
         self._pipeline.flush()
-        if not await self._broker.drained(seconds):
+        self._drained = await self._broker.drained(seconds)
+        if not self._drained:
             self._log.warn(
                 "cluster {n} stops with {count} events the broker has not confirmed: they wait on disk, and are "
                 "published at the next start",
@@ -200,6 +202,9 @@ class ClusterService(MultiService):
             if session is not None and session.id == session_id and seq > 0:
                 found[shard] = session.at(seq)
         return found
+
+    def _leave(self, seconds: float) -> Deferred[None]:
+        return self._broker.leave(seconds if self._drained else min(seconds, deadlines.NO_GOODBYE))
 
     def _delivered(self, delivery: Delivery) -> None:
         if delivery.routing_key == COMMAND_KEY:

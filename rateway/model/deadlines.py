@@ -38,3 +38,6 @@ SESSIONS = 1.0
 
 GOODBYE = 2.0
 """Seconds for the broker to close the connection."""
+
+NO_GOODBYE = 0.5
+"""Seconds for the same where the broker left events unconfirmed: it hangs, and would let us wait for nothing."""

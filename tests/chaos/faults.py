@@ -49,8 +49,8 @@ async def _terminate(world: World) -> None:
     await world.fleet.terminate(world.PATIENCE)
 
 
-async def _die(seconds: float, world: World) -> None:
-    await world.trouble_broker(lambda: world.node.die(seconds))
+async def _die(hanging: float, seconds: float, world: World) -> None:
+    await world.trouble_broker(lambda: world.node.die(seconds, hanging=hanging))
 
 
 async def _hang(seconds: float, world: World) -> None:
@@ -112,13 +112,14 @@ def _draw(kind: str, random: Random, shards: int, clusters: int) -> tuple[str, D
     """What is to be chosen about a fault of this kind."""
     shard, cluster = random.randrange(shards), random.randint(1, clusters)
     seconds, number = round(random.uniform(0.5, 4.0), 1), random.randrange(2)
+    hanging = random.choice((0.0, 0.0, 0.7, 2.0))
     linger, pieces, segment = round(random.uniform(-0.4, 1.5), 1), random.randint(2, 6), random.choice((0, 0, 7, 100))
     choices: dict[str, tuple[str, Deed]] = {
         "kill-child": (f"number {number}", partial(_kill_child, number)),
         "kill-parent": ("", _kill_parent),
         "kill-tree": ("", _kill_tree),
         "sigterm": ("", _terminate),
-        "broker-killed": (f"for {seconds} s", partial(_die, seconds)),
+        "broker-killed": (f"for {seconds} s, after {hanging} s of hanging", partial(_die, hanging, seconds)),
         "broker-hangs": (f"for {seconds} s", partial(_hang, seconds)),
         "broker-blocks": (f"for {seconds} s", partial(_block, seconds)),
         "full-disk": (
@@ -135,27 +136,22 @@ def _draw(kind: str, random: Random, shards: int, clusters: int) -> tuple[str, D
     return choices[kind]
 
 
-KINDS = (
-    "kill-child",
-    "kill-parent",
-    "kill-tree",
-    "sigterm",
-    "broker-killed",
-    "broker-hangs",
-    "broker-blocks",
-    "full-disk",
-    "fin",
-    "rst",
-    "op-7",
-    "op-9-true",
-    "corrupt",
-    "split",
-)
+OF_PROCESSES = ("kill-child", "kill-parent", "kill-tree", "sigterm")
+OF_BROKER = ("broker-killed", "broker-hangs", "broker-blocks", "full-disk")
+OF_CONNECTIONS = ("fin", "rst", "op-7", "op-9-true", "corrupt", "split")
+KINDS = OF_PROCESSES + OF_BROKER + OF_CONNECTIONS
+
+COMPANY = 0.6
+"""How often what follows on trouble with the broker is something that happens to a process, while the trouble lasts:
+events that nothing but memory holds are at stake then."""
 
 
 def draw(random: Random, shards: int, clusters: int) -> Iterator[Fault]:
-    """Faults without end, each kind as likely as any other."""
+    """Faults without end, each kind about as likely as any other."""
+    kind = ""
     while True:
-        kind = random.choice(KINDS)
+        together = kind in OF_BROKER and random.random() < COMPANY
+        kind = random.choice(OF_PROCESSES if together else KINDS)
         words, do = _draw(kind, random, shards, clusters)
-        yield Fault(kind, f"{kind} {words}".strip(), round(random.uniform(0.0, 2.0), 1), do)
+        gap = random.uniform(0.3, 1.2) if kind in OF_BROKER else random.uniform(0.0, 2.0)
+        yield Fault(kind, f"{kind} {words}".strip(), round(gap, 1), do)

@@ -46,9 +46,15 @@ class Node:
         await deferToThread(vhost.api.call, "PUT", "permissions", vhost.name, vhost.api.user, body=grants)
         return vhost
 
-    async def die(self, seconds: float) -> None:
-        """SIGKILL; it is started again after a while, and fires when it serves."""
+    async def die(self, seconds: float, *, hanging: float = 0.0) -> None:
+        """SIGKILL; it is started again after a while, and fires when it serves.
+
+        :param hanging: seconds for which it hangs before that: what it is sent meanwhile it never confirms.
+        """
         self.serves = False
+        if hanging:
+            self._broker.suspend()
+            await self._pause(hanging)
         await self._broker.kill()
         await self._pause(seconds)
         await self.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from .node import process_node
@@ -48,6 +49,20 @@ class HoldingTests(TestCase):
         self.assertEqual(world.figures.starts, 4)
         self.assertEqual(world.figures.resumes, 3 * LAYOUT.shards)
         self.assertTrue(0 < world.figures.longest_stop < STOP_WITHIN, world.figures.longest_stop)
+
+    async def test_sigterm_while_the_broker_hangs(self) -> None:
+        """What the broker doesn't confirm waits on disk, and nobody waits for the broker: it stops in time."""
+
+        async def terminate(world: World) -> None:
+            hanging = Deferred.fromCoroutine(world.node.hang(STOP_WITHIN + 2.0))
+            await world.flow(100)
+            await world.fleet.terminate(world.PATIENCE)
+            self.assertFalse(hanging.called, "the broker went on too soon to prove anything")
+            await hanging
+
+        world = await self.under(terminate, 1)
+        self.assertEqual((world.figures.starts, world.figures.resumes), (2, LAYOUT.shards))
+        self.assertGreater(world.figures.longest_stop, 1.0)
 
     async def test_tree_killed_three_times(self) -> None:
         """kill -9 of the parent and all its children at once."""

@@ -233,7 +233,12 @@ class World:
             await task
         await self.active()
         sent = by_identity(self.simulator.events)
-        reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
+        try:
+            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
+        except AssertionError:
+            # Says which events are missing.
+            self._judge()
+            raise
         try:
             await self._check_cache(reader)
         finally:
