@@ -1,4 +1,4 @@
-"""Sixty faults over ten seeds (design: nothing is lost, no session is begun anew, all comes in order).
+"""Eighty faults over ten seeds: nothing is lost, no session is begun anew, all comes in order.
 
 A failure names its seed and the command that does the same once more.
 """
@@ -14,12 +14,12 @@ from .faults import KINDS, draw
 from .node import process_node
 from .run import run
 
-FAULTS = 6
+FAULTS = 8
 SEEDS = range(1, 11)
 
 
 class ChaosTests(TestCase):
-    """Each seed is a world of its own, with six faults."""
+    """Each seed is a world of its own, with eight faults."""
 
     timeout = 300
 
