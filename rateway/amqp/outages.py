@@ -44,6 +44,7 @@ class Outages:
     _passed: dict[str, _Loss] = field(factory=dict, init=False)
     """Losses not told yet, of clusters that are connected again."""
     _said: float = field(default=float("-inf"), init=False)
+    _said_grave: float = field(default=float("-inf"), init=False)
     _telling: IDelayedCall | None = field(default=None, init=False)
 
     def lost(self, cluster: str, address: BrokerAddress, reason: str, *, started: bool, grave: bool = False) -> None:
@@ -56,9 +57,13 @@ class Outages:
         """
         self._passed.pop(cluster, None)
         self._waiting[cluster] = _Loss(reason, started, grave)
+        now = self._clock.seconds()
+        wait = max(GATHER, (self._said_grave if grave else self._said) + SAY_EVERY - now)
         if self._telling is None:
-            now = self._clock.seconds()
-            self._telling = self._clock.callLater(max(GATHER, self._said + SAY_EVERY - now), self._tell, address)
+            self._telling = self._clock.callLater(wait, self._tell, address)
+        elif grave and self._telling.getTime() > now + wait:
+            # That the broker is away was told before; this is news.
+            self._telling.reset(wait)
 
     def back(self, cluster: str) -> None:
         """The cluster is connected."""
@@ -80,6 +85,7 @@ class Outages:
         losses, self._passed = self._waiting or self._passed, {}
         if losses is self._waiting:
             graves = [loss for loss in losses.values() if loss.grave]
+            self._said_grave = self._said if graves else self._said_grave
             say = self._log.error if graves else self._log.warn
             say(
                 "no connection to the broker at {address} for {clusters}: {reason}. It is tried again until it works; "

@@ -51,12 +51,16 @@ class ExchangeTests(BenchTestCase):
         bench.scripted.go_away()
         bench.scripted.script["exchange.declare"] = bench.scripted.refuse(406, "PRECONDITION_FAILED - arg 'type'")
         bench.scripted.come_back()
+        said_at = []
         for number in range(600):
             bench.publish(2 + number, 1)
+            before = len(errors)
             bench.scripted.advance(1)
+            said_at += [number] * (len(errors) - before)
         self.assertEqual(bench.recorder.fatal.errors, [])
         self.assertEqual(bench.broker.held_events, 601)
         self.assertTrue(9 <= len(errors) <= 600 / SAY_EVERY + 1, errors)
+        self.assertLess(said_at[0], 10)
         for line in errors:
             self.assertIn("the exchange rateway-1 exists with other properties", line)
             self.assertIn("Delete it", line)
