@@ -48,8 +48,8 @@ class EventStore(CursorStore, Protocol):
     def step(self) -> bool:
         """A slice more; whether only the rest of :meth:`finish` is left."""
 
-    def finish(self) -> None:
-        """All that is left, and the commit."""
+    def finish(self, kept: Mapping[int, tuple[str, int]]) -> None:
+        """All that is left, these cursors too, and the commit."""
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the session."""
@@ -144,7 +144,7 @@ class Pipeline:
 
     def _put(self, batch: _Batch, prepared: _Prepared) -> None:
         self._publish(prepared)
-        self._apply(batch, prepared[3])
+        self._apply(batch, {**prepared[3], **self._checkpoint.changes()})
         self._publisher.flush()
 
     def _publish(self, prepared: _Prepared) -> None:
@@ -154,8 +154,8 @@ class Pipeline:
             publisher.publish(shard_id, session_id, dispatches, received_ms)
             self.events += len(dispatches)
         if begun:
-            # On disk before the store has the new session: what is held of the old one comes from nobody else, and
-            # a session that nothing is kept of can't be resumed.
+            # On disk before the store has the new session, which hears of it in the same transaction: what is held of
+            # the old one comes from nobody else, and a session that nothing is kept of can't be resumed.
             publisher.secure()
 
     def _begin(self, batch: _Batch, prepared: _Prepared) -> bool:
@@ -170,7 +170,7 @@ class Pipeline:
         self._under_way = None
         self._behind = 0
         self._publish(prepared)
-        self._store.finish()
+        self._store.finish(self._checkpoint.changes())
         self._publisher.flush()
 
     def forget_session(self, shard_id: int) -> None:

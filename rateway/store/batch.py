@@ -103,12 +103,20 @@ def write_batch_sliced(
         moved[shard] = record
         view.shard_id = shard
         yield from _apply(transaction, view, record, dispatches, updates, outcome.failed)
+    write_kept(transaction, outcome, kept, sessions)
+    return outcome
+
+
+def write_kept(
+    transaction: lmdb.Transaction[bytes], outcome: Outcome, kept: Mapping[int, tuple[str, int]], sessions: Sessions
+) -> None:
+    """The records of the sessions that moved, and of those of which more is kept."""
+    moved = outcome.sessions
     for shard, (session_id, seq) in kept.items():
         record = moved.get(shard) or sessions.get(shard)
         if record is not None and record.id == session_id and seq > record.kept:
             moved[shard] = evolve(record, kept=seq)
     write_sessions(transaction, moved)
-    return outcome
 
 
 def write_sessions(transaction: lmdb.Transaction[bytes], sessions: Sessions) -> None:

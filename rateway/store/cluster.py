@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 from rateway.errors import ConfigError
 
 from . import keys, trust
-from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_sessions
+from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_kept, write_sessions
 from .environment import INITIAL_SIZE, Environment
 from .failures import Failures
 from .kinds import Kept, what_is_kept
@@ -176,10 +177,17 @@ class ClusterStore:
             self._attempt(work.step)
         return self._work is None or self._work.done
 
-    def finish(self) -> None:
-        """Do the rest of what was begun, and commit it. Never raises."""
+    def finish(self, kept: Mapping[int, tuple[str, int]] | None = None) -> None:
+        """Do the rest of what was begun, and commit it. Never raises.
+
+        :param kept: what is kept by now, to be written with it.
+        """
+
+        def last(transaction: lmdb.Transaction[bytes], outcome: Outcome) -> None:
+            write_kept(transaction, outcome, kept or {}, self._sessions)
+
         while (work := self._work) is not None:
-            self._attempt(work.commit if work.done else work.step)
+            self._attempt(partial(work.commit, last) if work.done else work.step)
             if work.committed:
                 self._work = None
                 self._settle(work.result)

@@ -53,10 +53,15 @@ class LongWork(Generic[T]):
             self._abort()
             raise
 
-    def commit(self) -> None:
-        """Make it lasting, once it is done."""
+    def commit(self, last: Callable[[lmdb.Transaction[bytes], T], None] | None = None) -> None:
+        """Make it lasting, once it is done.
+
+        :param last: what is to be written besides, in the same transaction, given the work's result.
+        """
         assert self._transaction is not None and self._done, "it is not done yet"
         try:
+            if last is not None:
+                last(self._transaction, self.result)  # type: ignore[arg-type]
             self._transaction.commit()
         except BaseException:
             self._abort()

@@ -38,8 +38,8 @@ class RecordingStore:
         self._left -= 1
         return self._left <= 0
 
-    def finish(self) -> None:
-        self.calls.append(("finish", max(self._left, 0)))
+    def finish(self, kept: Mapping[int, tuple[str, int]]) -> None:
+        self.calls.append(("finish", dict(kept)))
         self.busy, self._left = False, 0
 
     def apply(

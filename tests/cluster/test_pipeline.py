@@ -36,7 +36,7 @@ class PipelineTests(SynchronousTestCase):
         self.calls: list[tuple[str, object]] = []
         self.clock = TurningClock()
         self.store = RecordingStore(self.calls)
-        checkpoint = Checkpoint(self.clock, self.store)
+        self.checkpoint = checkpoint = Checkpoint(self.clock, self.store)
         self.pipeline = Pipeline(self.clock, self.store, RecordingPublisher(self.calls), checkpoint, lambda: 12.5)
 
     def test_is_a_dispatch_sink(self) -> None:
@@ -84,6 +84,25 @@ class PipelineTests(SynchronousTestCase):
         self.pipeline.take(0, A, [(2, "X", b"2")])
         self.clock.advance(0)
         self.assertEqual([name for name, _ in self.calls], ["publish", "apply", "flush"])
+
+    def test_what_was_secured_is_kept_with_the_session(self) -> None:
+        """The store hears of both in one transaction: a process that dies right after it resumes the session."""
+        secure = RecordingPublisher.secure
+
+        def securing(publisher: RecordingPublisher) -> None:
+            secure(publisher)
+            self.checkpoint.confirmed({0: ("a", 2)})
+
+        self.patch(RecordingPublisher, "secure", securing)
+        self.pipeline.take(0, A, [(1, "READY", b"1"), (2, "X", b"2")])
+        self.clock.turn()
+        self.assertEqual(dict(self.calls)["apply"][1], {0: ("a", 2)})  # type: ignore[index]
+        self.store.slices = 2
+        self.pipeline.take(0, Session("b", "ws://r", 1), [(1, "READY", b"1")])
+        self.patch(RecordingPublisher, "secure", lambda _: self.checkpoint.confirmed({0: ("b", 1)}))
+        while "finish" not in self.names():
+            self.clock.turn()
+        self.assertEqual(dict(self.calls)["finish"], {0: ("b", 1)})
 
     def test_a_broken_store_keeps_no_event_from_the_broker(self) -> None:
         """A fault of the store is logged; the events go out."""

@@ -232,7 +232,7 @@ class LongWorkTests(SynchronousTestCase):
             self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", huge()), store=store))
             store.step()
 
-            def damaged(_: object) -> None:
+            def damaged(*_: object) -> None:
                 raise lmdb.CorruptedError("mdb_put")
 
             kept = getattr(LongWork, part)
@@ -241,6 +241,26 @@ class LongWorkTests(SynchronousTestCase):
             self.assertTrue(store.stopped)
             self.patch(LongWork, part, kept)
             self.assertEqual(len(self.flushLoggedErrors(lmdb.CorruptedError)), 1)
+
+    def test_what_is_kept_by_the_end(self) -> None:
+        """The cursor that moved meanwhile is in the same transaction: whoever finds the events finds it, too."""
+        transactions = 0
+        store = self.open("kept")
+        self.assertTrue(self.begin(dispatch(1, "READY", s.ready(s.GUILD)), store=store))
+        while not store.step():
+            pass
+        writing = store.environment.writing
+
+        def counted() -> Any:
+            nonlocal transactions
+            transactions += 1
+            return writing()
+
+        self.patch(store.environment, "writing", counted)
+        store.finish({0: (SESSION.id, 1), 7: ("another", 5)})
+        self.assertEqual((transactions, store.sessions()[0].kept), (0, 1))
+        store.close()
+        self.assertEqual(self.open("kept").sessions()[0].session.seq, 1)
 
     def test_an_event_that_cannot_be_computed(self) -> None:
         """Changes nothing, as any other; those after it in the batch are applied."""
