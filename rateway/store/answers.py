@@ -1,46 +1,27 @@
-"""PURE: how an entity's answer is put together: Discord's own shape, with the ids it is known by.
-
-A row is what Discord sent. What is kept apart is laid over it here: counters, an outage, a member's user, the bot's
-membership of a thread; and roles that were deleted are left out of a member's.
-"""
+"""PURE: how each thing that is asked for by its ids is found in a store, and whose it is."""
 
 from __future__ import annotations
 
-from msgspec import Raw
-
-from . import blob, keys
-from .blob import Fields
-from .keys import CHANNELS, EMOJIS, ROLES, THREADS, Table
+from . import keys, shapes
+from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, STAGES, STICKERS, THREADS, Table
 from .view import Reader
 
 
 def guild(reader: Reader, guild_id: int) -> bytes | None:
-    """The guild's own fields; of one that never came, that it is unavailable."""
+    """A guild's own fields; of one that never came, that it is unavailable."""
     state = reader.get(keys.guild_state(guild_id))
-    if state is None:
-        return None
-    own = reader.get(keys.guild(guild_id))
-    fields: Fields = {"id": blob.raw_id(guild_id)} if own is None else blob.fields(own)
-    return blob.encode(fields | blob.fields(state))
+    return None if state is None else shapes.guild(reader, guild_id, state)
 
 
 def channel(reader: Reader, channel_id: int) -> bytes | None:
     """A guild's channel or thread."""
-    for table in (CHANNELS, THREADS):
+    for table, shape in ((CHANNELS, shapes.channel), (THREADS, shapes.thread)):
         pointer = reader.get(table.pointer(channel_id))
-        row = None if pointer is None else reader.get(table.row(keys.to_id(pointer), channel_id))
-        if pointer is None or row is None:
-            continue
-        guild_id = keys.to_id(pointer)
-        fields = _of_guild(blob.fields(row), guild_id)
-        overlay = reader.get(keys.overlay(guild_id, channel_id))
-        if overlay is not None:
-            fields |= blob.fields(overlay)
-        if table is THREADS:
-            member = _own_membership(reader, guild_id, channel_id)
-            if member is not None:
-                fields["member"] = Raw(member)
-        return blob.encode(fields)
+        if pointer is not None:
+            guild_id = keys.to_id(pointer)
+            row = reader.get(table.row(guild_id, channel_id))
+            if row is not None:
+                return shape(reader, guild_id, channel_id, row)
     return None
 
 
@@ -54,36 +35,37 @@ def emoji(reader: Reader, emoji_id: int) -> bytes | None:
     return _from_table(reader, EMOJIS, emoji_id)
 
 
+def sticker(reader: Reader, sticker_id: int) -> bytes | None:
+    """A sticker of a guild's."""
+    return _from_table(reader, STICKERS, sticker_id)
+
+
+def stage_instance(reader: Reader, stage_id: int) -> bytes | None:
+    """A stage instance."""
+    return _from_table(reader, STAGES, stage_id)
+
+
+def scheduled_event(reader: Reader, event_id: int) -> bytes | None:
+    """A scheduled event."""
+    return _from_table(reader, EVENTS, event_id)
+
+
 def member(reader: Reader, guild_id: int, user_id: int) -> bytes | None:
-    """A member, with the user as last seen anywhere in this store."""
+    """A member."""
     row = reader.get(keys.member(guild_id, user_id))
-    if not row:
-        return None
-    fields: Fields = {"guild_id": blob.raw_id(guild_id), "user_id": blob.raw_id(user_id)}
-    known = reader.get(keys.user(user_id))
-    if known is not None:
-        fields["user"] = Raw(known[8:])
-    fields |= blob.fields(row)
-    roles = fields.get("roles")
-    if roles is not None and reader.get(ROLES.row(guild_id, guild_id)) is not None:
-        fields["roles"] = _roles_that_are(reader, guild_id, roles)
-    return blob.encode(fields)
+    return None if row is None else shapes.member(reader, guild_id, user_id, row)
 
 
 def presence(reader: Reader, guild_id: int, user_id: int) -> bytes | None:
     """A presence; who is offline has none."""
     row = reader.get(keys.presence(guild_id, user_id))
-    if row is None:
-        return None
-    fields = blob.fields(row)
-    fields.setdefault("user_id", blob.raw_id(user_id))
-    return blob.encode(_of_guild(fields, guild_id))
+    return None if row is None else shapes.presence(reader, guild_id, user_id, row)
 
 
 def voice_state(reader: Reader, user_id: int, guild_id: int) -> bytes | None:
     """A user's voice state in a guild."""
     row = reader.get(keys.voice_state(guild_id, user_id))
-    return None if row is None else blob.encode(_of_guild(blob.fields(row), guild_id))
+    return None if row is None else shapes.thing(reader, guild_id, user_id, row)
 
 
 def voice_state_in(reader: Reader, user_id: int, channel_id: int) -> bytes | None:
@@ -105,14 +87,7 @@ def voice_channel_states(reader: Reader, channel_id: int) -> bytes | None:
 def message(reader: Reader, channel_id: int, message_id: int) -> bytes | None:
     """A message."""
     row = reader.get(keys.message(channel_id, message_id))
-    if row is None:
-        return None
-    fields = blob.fields(row)
-    if "guild_id" not in fields:
-        pointer = reader.get(CHANNELS.pointer(channel_id)) or reader.get(THREADS.pointer(channel_id))
-        if pointer is not None:
-            return blob.encode(_of_guild(fields, keys.to_id(pointer)))
-    return row
+    return None if row is None else shapes.message(reader, guild_of_channel(reader, channel_id), message_id, row)
 
 
 def private_channel(reader: Reader, channel_id: int) -> bytes | None:
@@ -136,26 +111,48 @@ def current_user(reader: Reader) -> bytes | None:
     return None if row is None else row[:8] + row[16:]
 
 
-def _of_guild(fields: Fields, guild_id: int) -> Fields:
-    fields.setdefault("guild_id", blob.raw_id(guild_id))
-    return fields
+def guild_of_channel(reader: Reader, channel_id: int) -> int | None:
+    """The guild that has the channel or thread."""
+    pointer = reader.get(CHANNELS.pointer(channel_id)) or reader.get(THREADS.pointer(channel_id))
+    return None if pointer is None else keys.to_id(pointer)
+
+
+def guild_of_role(reader: Reader, role_id: int) -> int | None:
+    """The guild that has the role."""
+    return _guild_of(reader, ROLES, role_id)
+
+
+def guild_of_emoji(reader: Reader, emoji_id: int) -> int | None:
+    """The guild that has the emoji."""
+    return _guild_of(reader, EMOJIS, emoji_id)
+
+
+def guild_of_sticker(reader: Reader, sticker_id: int) -> int | None:
+    """The guild that has the sticker."""
+    return _guild_of(reader, STICKERS, sticker_id)
+
+
+def guild_of_stage(reader: Reader, stage_id: int) -> int | None:
+    """The guild that has the stage instance."""
+    return _guild_of(reader, STAGES, stage_id)
+
+
+def guild_of_event(reader: Reader, event_id: int) -> int | None:
+    """The guild that has the scheduled event."""
+    return _guild_of(reader, EVENTS, event_id)
+
+
+def no_guild(reader: Reader, entity: int) -> int | None:
+    """It is of no guild."""
+    return None
+
+
+def _guild_of(reader: Reader, table: Table, entity: int) -> int | None:
+    pointer = reader.get(table.pointer(entity))
+    return None if pointer is None else keys.to_id(pointer)
 
 
 def _from_table(reader: Reader, table: Table, entity: int) -> bytes | None:
-    pointer = reader.get(table.pointer(entity))
-    if pointer is None:
-        return None
-    guild_id = keys.to_id(pointer)
-    row = reader.get(table.row(guild_id, entity))
-    return None if row is None else blob.encode(_of_guild(blob.fields(row), guild_id))
-
-
-def _roles_that_are(reader: Reader, guild_id: int, roles: Raw) -> Raw:
-    held = blob.items(roles)
-    there = [raw for raw in held if reader.get(ROLES.row(guild_id, blob.to_int(raw))) is not None]
-    return roles if len(there) == len(held) else Raw(blob.encode(there))
-
-
-def _own_membership(reader: Reader, guild_id: int, thread: int) -> bytes | None:
-    own = reader.get(keys.SELF)
-    return None if own is None else reader.get(keys.thread_member(guild_id, thread, keys.to_id(own[8:16])))
+    guild_id = _guild_of(reader, table, entity)
+    row = None if guild_id is None else reader.get(table.row(guild_id, entity))
+    return None if guild_id is None or row is None else shapes.thing(reader, guild_id, entity, row)

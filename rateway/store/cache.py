@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
+from typing import Any, TypeVar
 
-import lmdb
-import msgspec
-from attrs import frozen
-from twisted.logger import Logger
+from rateway.errors import RequestRefused
 
-from rateway.model.snowflake import shard_of
-
-from . import keys
+from . import standing
 from .cluster import ClusterStore
-from .environment import Environment
-from .opening import ENTITIES
-from .queries import Attempt, Query, Where, parse_query
-from .transaction import TransactionReader
+from .layout import Layout
+from .pages import PAGE_BYTES, Steps
+from .queries import Attempt, Find, Query, Question, Where, parse_query
+from .sources import Sources
+from .standing import Answer
+from .view import Reader
+
+T = TypeVar("T")
 
 _REMEMBERED = 100_000
 """Ids of which it is remembered in whose store they were found."""
 
-_kinds = msgspec.json.Decoder(frozenset[str]).decode
-
-
-@frozen
-class _Source:
-    """A cluster's store, to read.
-
-    :ivar borrowed: whether it is another process's, opened here, and to be closed here.
-    """
-
-    environment: Environment
-    kinds: frozenset[str]
-    borrowed: bool
+_DISABLED = "CACHE_ENABLED is false"
 
 
 class Cache:
-    """The host's cache as one process reads it: its own clusters' stores, and the others' opened when asked for."""
-
-    _log = Logger()
+    """The host's cache as one process reads it."""
 
     def __init__(
         self, state_dir: Path, *, total: int, per_cluster: int, own: Mapping[int, ClusterStore], enabled: bool
@@ -52,104 +40,118 @@ class Cache:
         :param own: the stores this process writes, by the cluster's number; looked into anew for each query.
         :param enabled: if not, every well-formed query answers "not found".
         """
-        self._state_dir = state_dir
-        self._total = total
-        self._per_cluster = per_cluster
-        self._clusters = range(1, -(-total // per_cluster) + 1)
-        self._own = own
+        self._layout = Layout(total, per_cluster)
+        self._clusters = self._layout.clusters
+        self._sources = Sources(state_dir, own)
         self._enabled = enabled
-        self._sources: dict[int, _Source] = {}
-        self._found_in: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._found_in: OrderedDict[tuple[Find, int], int] = OrderedDict()
 
     def query(self, kind: str, arguments: Sequence[object]) -> bytes | None:
-        """The entity as JSON, or ``None`` if it isn't known.
+        """The JSON that answers, or ``None`` if nothing is known: at once, however long it takes.
 
         :raises RequestRefused: for an unknown kind, or arguments that don't fit it.
         """
-        query, ids = parse_query(kind, arguments)
+        steps = self.ask(parse_query(kind, arguments))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer.body
+
+    def ask(self, question: Question, room: int = PAGE_BYTES) -> Generator[None, None, Answer]:
+        """The answer, with pauses where it takes long; what is looked up by its ids comes without a pause.
+
+        :param room: bytes that a list may have.
+        :raises RequestRefused: if it can't be finished.
+        """
+        query = question.query
         if not self._enabled:
-            return None
-        for attempt in query.attempts:
-            answer = self._attempt(query, attempt, ids)
-            if answer is not None:
-                return answer
-        return None
+            return Answer(None, _not_maintained(_DISABLED))
+        if query.steps is None:
+            answer = self._look_up(question)
+        else:
+            answer = yield from self._run(query, query.steps(self._layout, question.values, room))
+        if answer.body is None or query.steps is not None:
+            gap = self._sources.gap(query.kinds)
+            if gap is not None:
+                return Answer(answer.body, {**answer.headers, **_not_maintained(gap)})
+        return answer
 
     def close(self) -> None:
         """Close what was opened for reading; the own stores are their owners' to close."""
-        for source in self._sources.values():
-            if source.borrowed:
-                source.environment.close()
-        self._sources.clear()
+        self._sources.close()
 
-    def _attempt(self, query: Query, attempt: Attempt, ids: tuple[int, ...]) -> bytes | None:
+    def _run(self, query: Query, steps: Steps[T]) -> Generator[None, None, T]:
+        """Give the steps the readers they want, each good for one step."""
+        try:
+            wanted = next(steps)
+            while True:
+                following = self._sources.read(wanted, query.kinds, steps.send)
+                if following is None:
+                    if getgeneratorstate(steps) == GEN_CLOSED:
+                        # What couldn't be read was under their hands.
+                        raise RequestRefused("the cache can't be read just now: ask again")
+                    following = steps.send(None)
+                wanted = following
+                yield
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _look_up(self, question: Question) -> Answer:
+        answer = Answer(None)
+        for attempt in question.query.attempts:
+            answer = self._attempt(question.query, attempt, question.values)
+            if answer.body is not None:
+                return answer
+        return answer
+
+    def _attempt(self, query: Query, attempt: Attempt, values: tuple[Any, ...]) -> Answer:
         if attempt.where is Where.OWNER:
-            owner = shard_of(ids[attempt.by], self._total) // self._per_cluster + 1
-            return self._ask(owner, query, attempt, ids)
+            guild = values[attempt.by]
+            find = partial(self._in_guild, query, attempt, values, guild)
+            return self._sources.read(self._layout.owner(guild), query.kinds, find) or Answer(None)
         if attempt.where is Where.ANY:
-            return self._ask_any(query, attempt, ids)
+            return self._anywhere(query, attempt, values)
         newest: bytes | None = None
         for cluster in self._clusters:
-            answer = self._ask(cluster, query, attempt, ids)
-            if answer is not None and (newest is None or answer[:8] > newest[:8]):
-                newest = answer
-        return None if newest is None else newest[8:]
+            found = self._sources.read(cluster, query.kinds, lambda reader: attempt.find(reader, *values))
+            if found is not None and (newest is None or found[:8] > newest[:8]):
+                newest = found
+        return Answer(None if newest is None else newest[8:])
 
-    def _ask_any(self, query: Query, attempt: Attempt, ids: tuple[int, ...]) -> bytes | None:
-        memory = (query.kind, ids[attempt.by])
+    def _anywhere(self, query: Query, attempt: Attempt, values: tuple[Any, ...]) -> Answer:
+        memory = (attempt.find, values[attempt.by])
+        find = partial(self._with_its_guild, attempt, values)
         remembered = self._found_in.get(memory)
         if remembered is not None:
-            answer = self._ask(remembered, query, attempt, ids)
+            answer = self._sources.read(remembered, query.kinds, find)
             if answer is not None:
                 self._found_in.move_to_end(memory)
                 return answer
         for cluster in self._clusters:
-            answer = None if cluster == remembered else self._ask(cluster, query, attempt, ids)
+            answer = None if cluster == remembered else self._sources.read(cluster, query.kinds, find)
             if answer is not None:
                 self._found_in[memory] = cluster
                 if len(self._found_in) > _REMEMBERED:
                     self._found_in.popitem(last=False)
                 return answer
-        return None
+        return Answer(None)
 
-    def _ask(self, cluster: int, query: Query, attempt: Attempt, ids: tuple[int, ...]) -> bytes | None:
-        """What one store answers; one that isn't there, or can't be read now, has no answer."""
-        try:
-            source = self._source(cluster)
-            if source is None or query.kind not in source.kinds:
-                return None
-            with source.environment.reading() as transaction:
-                return attempt.find(TransactionReader(transaction), *ids)
-        except (lmdb.Error, OSError) as error:
-            self._log.warn("the cache of cluster {cluster} can't be read: {error}", cluster=cluster, error=error)
-            self._drop(cluster)
-            return None
+    def _in_guild(self, query: Query, attempt: Attempt, values: tuple[Any, ...], guild: int, reader: Reader) -> Answer:
+        headers = standing.of_guild(reader, guild, self._layout.shard(guild))
+        if query.tells_members:
+            headers |= standing.of_members(reader, guild)
+        return Answer(attempt.find(reader, *values), headers)
 
-    def _source(self, cluster: int) -> _Source | None:
-        known = self._sources.get(cluster)
-        store = self._own.get(cluster)
-        if known is not None:
-            fresh = known.environment.is_current() if store is None else known.environment is store.environment
-            if fresh and known.borrowed == (store is None):
-                return known
-            self._drop(cluster)
-        if store is not None:
-            environment: Environment | None = store.environment
-        else:
-            environment = Environment.for_reading(self._state_dir / f"cluster-{cluster}" / ENTITIES)
-        if environment is None:
+    def _with_its_guild(self, attempt: Attempt, values: tuple[Any, ...], reader: Reader) -> Answer | None:
+        body = attempt.find(reader, *values)
+        if body is None:
             return None
-        with environment.reading() as transaction:
-            kinds = transaction.get(keys.META)
-        source = _Source(environment, _kinds(kinds or b"[]"), store is None)
-        if kinds is not None:
-            self._sources[cluster] = source
-        elif source.borrowed:
-            environment.close()
-            return None
-        return source
+        guild = attempt.guild_of(reader, values[attempt.by])
+        return Answer(body, {} if guild is None else standing.of_guild(reader, guild, self._layout.shard(guild)))
 
-    def _drop(self, cluster: int) -> None:
-        source = self._sources.pop(cluster, None)
-        if source is not None and source.borrowed:
-            source.environment.close()
+
+def _not_maintained(reason: str) -> dict[str, object]:
+    return {"maintained": False, "reason": reason}

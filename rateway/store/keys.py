@@ -64,6 +64,8 @@ TABLES = (CHANNELS, THREADS, ROLES, EMOJIS, STICKERS, SOUNDS, STAGES, EVENTS, IN
 
 META = b"#kept"
 """→ the kinds kept here, as a JSON array."""
+GAPS = b"#gaps"
+"""→ kind → why it isn't kept, or only in part, as a JSON object."""
 SELF = b"#self"
 """→ when seen (ms), the bot's id, its user's JSON."""
 PRIVATE_COUNT = b"#private"

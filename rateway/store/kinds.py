@@ -9,11 +9,11 @@ Members of threads are kept only with the threads, which are a GuildChannel each
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from rateway.model.intents import Intent
+from rateway.model.intents import Intent, names_of
 
 KINDS: dict[str, int] = {
     "CurrentUser": 0,
@@ -39,6 +39,13 @@ KINDS: dict[str, int] = {
 }
 """Kind → the intents that must all be on for it to be kept."""
 
+WHOLE: dict[str, int] = {
+    "Member": Intent.GUILD_MEMBERS,
+    "User": Intent.GUILD_MEMBERS,
+    "Message": Intent.GUILD_MESSAGES,
+}
+"""Kind → the intents without which only a part of it is known, though it is kept."""
+
 
 @frozen
 class Kept:
@@ -49,6 +56,7 @@ class Kept:
     :ivar guild_events: whether guilds come and go by events (GUILDS).
     :ivar messages_per_channel: how many messages of each channel; 0 for none.
     :ivar total: of shards: tells which guilds are a shard's.
+    :ivar gaps: kind → why it is not kept, or only in part; kinds kept whole are not in it.
     """
 
     names: frozenset[str]
@@ -65,6 +73,7 @@ class Kept:
     presences: bool
     voice_states: bool
     messages: bool
+    gaps: Mapping[str, str]
 
     @property
     def people(self) -> bool:
@@ -98,4 +107,21 @@ def what_is_kept(kinds: Iterable[str] | None, *, intents: int, messages_per_chan
         presences="Presence" in names,
         voice_states="VoiceState" in names,
         messages="Message" in names,
+        gaps=_gaps(wanted, names, intents),
     )
+
+
+def _gaps(wanted: Iterable[str], names: Iterable[str], intents: int) -> dict[str, str]:
+    """Why kinds are not kept whole: the first reason, by who can mend it."""
+    gaps = {}
+    for kind in KINDS:
+        off = (KINDS[kind] | WHOLE.get(kind, 0)) & ~intents
+        if kind not in wanted:
+            gaps[kind] = "CACHE_ENTITIES leaves it out"
+        elif off:
+            names_off = names_of(off)
+            are_off = "is off" if len(names_off) == 1 else "are off"
+            gaps[kind] = f"{' and '.join(names_off)} {are_off} in INTENTS"
+        elif kind not in names:
+            gaps[kind] = "MESSAGE_CACHE_SIZE is 0" if kind == "Message" else "GuildChannel is not kept"
+    return gaps

@@ -117,6 +117,7 @@ def prepare(
     """Say what is kept here, take in the sessions, and drop the messages if none are kept any more."""
     reader = TransactionReader(transaction)
     transaction.put(keys.META, msgspec.json.encode(sorted(kept.names)))
+    transaction.put(keys.GAPS, msgspec.json.encode(kept.gaps))
     write_sessions(transaction, carried)
     if not kept.messages:
         for prefix in keys.ALL_MESSAGES:

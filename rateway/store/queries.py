@@ -1,4 +1,4 @@
-"""The table of queries: type → its arguments, where the answer is looked for, and the function that finds it."""
+"""The table of queries: type → its arguments, what it is about, and how it is answered."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from attrs import frozen
 from rateway.errors import RequestRefused
 from rateway.model.snowflake import parse_id
 
-from . import answers
+from . import answers, lists, search
+from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, STAGES, STICKERS, THREADS, members, presences, voice_states
+from .lists import List, Rows, in_guild, of_table
+from .permissions import member_permissions
+from .shapes import channel, member, presence, thing, thread
+from .view import Reader
 
 Find: TypeAlias = Callable[..., bytes | None]
-"""A reader and the ids → the answer, if this store has one."""
+"""A reader and the arguments → the answer, if this store has one."""
+
+LIMIT, MOST = 1_000, 10_000
+"""Items of a list's answer: unless the bot says otherwise, and at most."""
+SEARCH_LIMIT, SEARCH_MOST = 100, 1_000
+LONGEST_PREFIX = 100
+"""Characters; names have at most 32."""
 
 
 class Where(Enum):
@@ -33,61 +44,162 @@ class Attempt:
     """One way to find an answer.
 
     :ivar by: which argument says where to look.
+    :ivar guild_of: the guild of what that argument names, where it names no guild.
     """
 
     where: Where
     find: Find
     by: int = 0
+    guild_of: Callable[[Reader, int], int | None] = answers.no_guild
+
+
+@frozen
+class Argument:
+    """What a query takes.
+
+    :ivar name: for the bot's author.
+    :ivar parse: what the bot wrote → the value; raises ``ValueError`` with a sentence.
+    :ivar default: its value where it isn't given, if it may be left out.
+    """
+
+    name: str
+    parse: Callable[[object], int | str] = parse_id
+    optional: bool = False
+    default: int | None = None
 
 
 @frozen
 class Query:
     """A type of query.
 
-    :ivar arguments: what they are, for the bot's author.
-    :ivar kind: of what is asked for: a store that doesn't keep it has no answer.
+    :ivar kinds: of what it is about: a store that doesn't keep them has no answer.
     :ivar attempts: in order, until one finds something.
+    :ivar steps: if it may have to read much, how; then there are no attempts.
+    :ivar tells_members: whether the answer says how many of the guild's members are known.
     """
 
-    arguments: tuple[str, ...]
-    kind: str
-    attempts: tuple[Attempt, ...]
+    arguments: tuple[Argument, ...]
+    kinds: frozenset[str]
+    attempts: tuple[Attempt, ...] = ()
+    steps: List | None = None
+    tells_members: bool = False
+
+
+@frozen
+class Question:
+    """A query with its arguments: all of them, those left out with their defaults."""
+
+    query: Query
+    values: tuple[int | str | None, ...]
+
+
+def _parse_limit(most: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise ValueError(f"a limit is a number from 1 to {most}")
+        return value
+
+    return parse
+
+
+def _parse_prefix(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_PREFIX:
+        raise ValueError(f"a prefix is a text of at most {LONGEST_PREFIX} characters")
+    return value
+
+
+def _ids(*names: str) -> tuple[Argument, ...]:
+    return tuple(Argument(name) for name in names)
+
+
+def _page(after: str) -> tuple[Argument, ...]:
+    """The arguments of every list: to go on behind an id, and how far."""
+    limit = Argument("limit", _parse_limit(MOST), True, LIMIT)
+    return Argument(after, optional=True, default=-1), limit
 
 
 def _by_guild(kind: str, find: Find, *arguments: str) -> Query:
-    return Query(arguments, kind, (Attempt(Where.OWNER, find),))
+    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.OWNER, find),), tells_members=kind == "Member")
 
 
-def _by_id(kind: str, find: Find, *arguments: str) -> Query:
-    return Query(arguments, kind, (Attempt(Where.ANY, find),))
+def _by_id(
+    kind: str, find: Find, *arguments: str, guild_of: Callable[[Reader, int], int | None] = answers.no_guild
+) -> Query:
+    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.ANY, find, guild_of=guild_of),))
+
+
+def _newest(kind: str, find: Find, *arguments: str) -> Query:
+    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.NEWEST, find),))
+
+
+def _of_guild(kind: str, rows: Rows, after: str) -> Query:
+    return Query((Argument("guild"), *_page(after)), frozenset({kind}), steps=in_guild(rows))
 
 
 QUERIES: dict[str, Query] = {
-    "CurrentUser": Query((), "CurrentUser", (Attempt(Where.NEWEST, answers.current_user),)),
+    "CurrentUser": _newest("CurrentUser", answers.current_user),
     "Guild": _by_guild("Guild", answers.guild, "guild"),
-    "GuildChannel": _by_id("GuildChannel", answers.channel, "channel"),
+    "GuildChannel": _by_id("GuildChannel", answers.channel, "channel", guild_of=answers.guild_of_channel),
     "PrivateChannel": _by_id("PrivateChannel", answers.private_channel, "channel"),
-    "Emoji": _by_id("Emoji", answers.emoji, "emoji"),
+    "Emoji": _by_id("Emoji", answers.emoji, "emoji", guild_of=answers.guild_of_emoji),
     "Member": _by_guild("Member", answers.member, "guild", "user"),
-    "Message": _by_id("Message", answers.message, "channel", "message"),
+    "Message": _by_id("Message", answers.message, "channel", "message", guild_of=answers.guild_of_channel),
     "Presence": _by_guild("Presence", answers.presence, "guild", "user"),
-    "Role": _by_id("Role", answers.role, "role"),
-    "User": Query(("user",), "User", (Attempt(Where.NEWEST, answers.user),)),
+    "Role": _by_id("Role", answers.role, "role", guild_of=answers.guild_of_role),
+    "User": _newest("User", answers.user, "user"),
     "VoiceState": Query(
-        ("user", "guild or channel"),
-        "VoiceState",
+        _ids("user", "guild or channel"),
+        frozenset({"VoiceState"}),
         (
             Attempt(Where.OWNER, answers.voice_state, by=1),
-            Attempt(Where.ANY, answers.voice_state_in, by=1),
+            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel),
         ),
     ),
-    "VoiceChannelStates": _by_id("VoiceState", answers.voice_channel_states, "channel"),
+    "VoiceChannelStates": _by_id(
+        "VoiceState", answers.voice_channel_states, "channel", guild_of=answers.guild_of_channel
+    ),
     "Group": _by_id("Group", answers.group, "channel"),
+    "Sticker": _by_id("Sticker", answers.sticker, "sticker", guild_of=answers.guild_of_sticker),
+    "StageInstance": _by_id("StageInstance", answers.stage_instance, "stage instance", guild_of=answers.guild_of_stage),
+    "ScheduledEvent": _by_id(
+        "ScheduledEvent", answers.scheduled_event, "scheduled event", guild_of=answers.guild_of_event
+    ),
+    "Permissions": Query(
+        (*_ids("guild", "user"), Argument("channel", optional=True)),
+        frozenset({"Guild", "Role", "Member", "GuildChannel"}),
+        (Attempt(Where.OWNER, member_permissions),),
+    ),
+    "GuildChannels": _of_guild("GuildChannel", of_table(CHANNELS, channel), "after_channel"),
+    "GuildThreads": _of_guild("GuildChannel", of_table(THREADS, thread), "after_thread"),
+    "GuildRoles": _of_guild("Role", of_table(ROLES), "after_role"),
+    "GuildEmojis": _of_guild("Emoji", of_table(EMOJIS), "after_emoji"),
+    "GuildStickers": _of_guild("Sticker", of_table(STICKERS), "after_sticker"),
+    "GuildMembers": _of_guild("Member", Rows(members, member, are_members=True), "after_user"),
+    "GuildPresences": _of_guild("Presence", Rows(presences, presence), "after_user"),
+    "GuildVoiceStates": _of_guild("VoiceState", Rows(voice_states, thing), "after_user"),
+    "GuildScheduledEvents": _of_guild("ScheduledEvent", of_table(EVENTS), "after_event"),
+    "GuildStageInstances": _of_guild("StageInstance", of_table(STAGES), "after_stage"),
+    "ChannelMessages": Query(
+        (Argument("channel"), *_page("after_message")), frozenset({"Message"}), steps=lists.channel_messages
+    ),
+    "UserGuilds": Query(
+        (Argument("user"), *_page("after_guild")), frozenset({"Guild", "Member"}), steps=lists.user_guilds
+    ),
+    "Guilds": Query(_page("after_guild"), frozenset({"Guild"}), steps=lists.guilds),
+    "SearchMembers": Query(
+        (
+            Argument("guild"),
+            Argument("prefix", _parse_prefix),
+            Argument("limit", _parse_limit(SEARCH_MOST), True, SEARCH_LIMIT),
+        ),
+        frozenset({"Member"}),
+        steps=search.members,
+    ),
 }
 
 
-def parse_query(kind: object, arguments: object) -> tuple[Query, tuple[int, ...]]:
-    """The query and its ids.
+def parse_query(kind: object, arguments: object) -> Question:
+    """The question.
 
     :raises RequestRefused: with the sentence the bot gets.
     """
@@ -96,16 +208,34 @@ def parse_query(kind: object, arguments: object) -> tuple[Query, tuple[int, ...]
         raise RequestRefused(f"{_shown(kind)} is no type of query; the types are {', '.join(QUERIES)}")
     if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
         raise RequestRefused(f"the arguments of {kind} must be a list")
-    if len(arguments) != len(query.arguments):
-        wanted = f"{len(query.arguments)} ({', '.join(query.arguments)})" if query.arguments else "none"
-        raise RequestRefused(f"{kind} takes {wanted} as arguments, not {len(arguments)}")
-    ids = []
-    for name, value in zip(query.arguments, arguments, strict=True):
+    wanted = query.arguments
+    if len(arguments) != len(wanted) and not _required(wanted) <= len(arguments) < len(wanted):
+        raise RequestRefused(f"{kind} takes {_described(wanted)} as arguments, not {len(arguments)}")
+    values: list[int | str | None] = []
+    for argument, value in zip(wanted, arguments, strict=False):
+        if value is None and argument.optional:
+            values.append(argument.default)
+            continue
         try:
-            ids.append(parse_id(value))
+            values.append(argument.parse(value))
         except ValueError as error:
-            raise RequestRefused(f"{kind}: {_shown(value)} is no id of a {name}: {error}") from None
-    return query, tuple(ids)
+            what = f"no id of a {argument.name}" if argument.parse is parse_id else f"no {argument.name}"
+            raise RequestRefused(f"{kind}: {_shown(value)} is {what}: {error}") from None
+    values += [argument.default for argument in wanted[len(arguments) :]]
+    return Question(query, tuple(values))
+
+
+def _required(arguments: Sequence[Argument]) -> int:
+    return sum(not argument.optional for argument in arguments)
+
+
+def _described(arguments: Sequence[Argument]) -> str:
+    """How many, and their names; a question mark behind those that may be left out."""
+    if not arguments:
+        return "none"
+    required = _required(arguments)
+    number = str(len(arguments)) if required == len(arguments) else f"{required} to {len(arguments)}"
+    return f"{number} ({', '.join(each.name + '?' * each.optional for each in arguments)})"
 
 
 def _shown(value: object) -> str:

@@ -67,3 +67,9 @@ class SessionRecord:
         applied = self.applied if cache and not refill else self.kept
         seq = min(applied, self.kept)
         return Resumable(Session(self.id, self.resume_url, seq), applied, self.kept, refill) if seq > 0 else None
+
+
+def applied_of(row: bytes) -> int:
+    """The cursor ``applied`` of a record's row."""
+    applied: int = _cursors.unpack_from(row)[1]
+    return applied

@@ -50,11 +50,11 @@ class MemoryStore:
 
     def ask(self, kind: str, *arguments: object) -> Any:
         """A bot's query, answered as JSON; ``None`` if not found."""
-        query, ids = parse_query(kind, arguments)
-        if query.kind not in self.kept.names:
+        question = parse_query(kind, arguments)
+        if not question.query.kinds <= self.kept.names:
             return None
-        for attempt in query.attempts:
-            answer = attempt.find(self, *ids)
+        for attempt in question.query.attempts:
+            answer = attempt.find(self, *question.values)
             if answer is not None:
                 return ujson.loads(answer[8:] if attempt.where is Where.NEWEST else answer)
         return None

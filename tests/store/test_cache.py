@@ -129,7 +129,7 @@ class CacheTests(SynchronousTestCase):
         cache = self.cache_over(self.own, enabled=False)
         self.assertIsNone(cache.query("Guild", [SECOND]))
         self.assertRaises(RequestRefused, cache.query, "Guild", [])
-        self.assertRaises(RequestRefused, cache.query, "Guilds", [])
+        self.assertRaises(RequestRefused, cache.query, "Planets", [])
 
     def test_closed_store(self) -> None:
         """A store that was closed has no answer, and is no error."""
