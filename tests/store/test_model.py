@@ -78,7 +78,7 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(set(UPDATES), {*HAPPENINGS, "READY"})
         self.assertEqual({*ANYWHERE, *IN_KNOWN_GUILDS}, set(HAPPENINGS))
         self.assertEqual(set(WITHOUT_EFFECT) & set(UPDATES), set())
-        self.assertEqual({kind for kind, *_ in QUESTIONS}, set(QUERIES))
+        self.assertEqual({kind for asked in QUESTIONS.values() for kind, *_ in asked}, set(QUERIES))
 
 
 def main() -> None:

@@ -174,7 +174,7 @@ class Draw:
         user = self.choice(USERS)
         channel = self.choice(self.place.written)
         d = s.message(self.choice((*MESSAGES, channel)), channel, self.user(user), content=self.name())
-        d |= {"guild_id": str(self.place.guild), "member": self.inside(user), "tts": self.maybe(0.1)}
+        d |= {"guild_id": str(self.place.guild), "member": self.inside(user), "tts": self.maybe()}
         if self.maybe(0.2):
             d["poll"] = {"question": {"text": "?"}}
             if self.maybe(0.8):

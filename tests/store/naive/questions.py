@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from .events import DMS, MESSAGES, PLACES, USERS
+from typing import TypeAlias
 
+from .events import DMS, MESSAGES, PLACES, USERS, Place
+
+Question: TypeAlias = "tuple[str, *tuple[int, ...]]"
 NOBODY = 424242
 
-QUESTIONS: list[tuple[str, *tuple[int, ...]]] = [
+OF_NO_GUILD: list[Question] = [
     ("CurrentUser",),
     *(("User", user) for user in (*USERS, NOBODY, 8888)),
     *(("PrivateChannel", channel) for channel in (*DMS.values(), PLACES[0].text)),
     *(("Message", channel, message) for channel in DMS.values() for message in MESSAGES),
     ("Group", NOBODY),
 ]
-for _place in PLACES:
-    QUESTIONS += [
-        ("Guild", _place.guild),
-        *(("GuildChannel", channel) for channel in (*_place.channels, *_place.threads, _place.guild)),
-        *(("VoiceChannelStates", channel) for channel in (_place.voice, _place.text)),
-        *(("Role", role) for role in _place.roles),
-        *(("Emoji", emoji) for emoji in _place.emojis),
-        *((kind, _place.guild, user) for kind in ("Member", "Presence") for user in (*USERS, NOBODY)),
-        *(("VoiceState", user, place) for user in USERS for place in (_place.guild, _place.voice, _place.text)),
-        *(("Message", channel, message) for channel in _place.written for message in (*MESSAGES, channel)),
+
+
+def of_guild(place: Place) -> list[Question]:
+    """The questions about one guild and what is in it."""
+    return [
+        ("Guild", place.guild),
+        *(("GuildChannel", channel) for channel in (*place.channels, *place.threads, place.guild)),
+        *(("VoiceChannelStates", channel) for channel in (place.voice, place.text)),
+        *(("Role", role) for role in place.roles),
+        *(("Emoji", emoji) for emoji in place.emojis),
+        *((kind, place.guild, user) for kind in ("Member", "Presence") for user in (*USERS, NOBODY)),
+        *(("VoiceState", user, where) for user in USERS for where in (place.guild, place.voice, place.text)),
+        *(("Message", channel, message) for channel in place.written for message in (*MESSAGES, channel)),
     ]
+
+
+QUESTIONS = {place: [*OF_NO_GUILD, *of_guild(place)] for place in PLACES}
