@@ -49,14 +49,18 @@ class Place:
         return self.text, self.voice, *self.threads
 
 
-PLACES = (Place(0), Place(1), Place(2), Place(2, 1))
+PLACES = (Place(0), Place(0, 1), Place(2))
 
 
 class Draw:
-    """One event's choices."""
+    """One event's choices.
 
-    def __init__(self, place: Place, salt: int) -> None:
+    :ivar whole: whether of all lists everything is taken.
+    """
+
+    def __init__(self, place: Place, salt: int, whole: bool = False) -> None:
         self.random = Random(salt)
+        self.whole = whole
         self.place = place
         self.choice = self.random.choice
         self.of_guild: Json = {"guild_id": str(place.guild)}
@@ -67,7 +71,7 @@ class Draw:
 
     def some(self, things: tuple[Any, ...]) -> list[Any]:
         """Some of them, or none."""
-        return [thing for thing in things if self.maybe()]
+        return [thing for thing in things if self.whole or self.maybe()]
 
     def name(self) -> str:
         """A name."""

@@ -12,7 +12,7 @@ from .world import Json
 
 def guild_create(x: Draw) -> Json:
     """A guild with some of what it can have, or in an outage."""
-    if x.maybe(0.1):
+    if x.maybe(0.1) and not x.whole:
         return {"id": str(x.place.guild), "unavailable": True}
     place = x.place
     users = x.some(USERS)
@@ -20,7 +20,7 @@ def guild_create(x: Draw) -> Json:
         "roles": [x.role(id) for id in (place.guild, *x.some(place.roles[1:]))],
         "emojis": [x.emoji(id) for id in x.some(place.emojis)],
         "stickers": [x.sticker(id) for id in x.some(place.stickers)],
-        "channels": [x.channel(id) for id in place.channels if x.maybe(0.8)],
+        "channels": [x.channel(id) for id in place.channels if x.whole or x.maybe(0.8)],
         "threads": [x.thread(id) for id in x.some(place.threads)],
         "members": [x.member(id) for id in users],
         "presences": [x.presence(id) for id in x.some(USERS)],
