@@ -16,7 +16,7 @@ class Figures:
     :ivar faults: how many of each kind.
     :ivar events: that Discord sent; ``duplicates`` those that came more than once.
     :ivar refused_by_disk: how often a cluster found no room for its events and stopped reading.
-    :ivar longest_stop: seconds from SIGTERM to the end.
+    :ivar longest_stop: seconds from SIGTERM to the end; ``longest_early_stop`` where it was still starting.
     :ivar parent_peak: most bytes of memory of its own that a parent had; ``child_peak`` a child.
     :ivar entities: things the cache was asked for and had right.
     """
@@ -30,6 +30,7 @@ class Figures:
     starts: int = 0
     refused_by_disk: int = 0
     longest_stop: float = 0.0
+    longest_early_stop: float = 0.0
     parent_peak: int = 0
     child_peak: int = 0
     entities: int = 0
@@ -49,7 +50,7 @@ class Figures:
             "entities",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("longest_stop", "parent_peak", "child_peak", "seconds"):
+        for name in ("longest_stop", "longest_early_stop", "parent_peak", "child_peak", "seconds"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
     def report(self) -> str:
@@ -63,7 +64,7 @@ class Figures:
                 f"events      {self.events} sent, all of them arrived, {self.duplicates} came more than once",
                 f"sessions    {self.identifies} identified, {self.resumes} times resumed",
                 f"rateway     started {self.starts} times; {self.refused_by_disk} times a cluster found its disk full",
-                f"SIGTERM     {self.longest_stop:.2f} s at most",
+                f"SIGTERM     {self.longest_stop:.2f} s at most, {self.longest_early_stop:.2f} s where it was starting",
                 f"memory      at most {self.parent_peak / MIB:.0f} MiB a parent, {child} MiB a child",
             )
         )

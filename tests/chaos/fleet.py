@@ -38,7 +38,8 @@ class Fleet:
 
     :ivar programs: all of them, oldest first.
     :ivar wrong: what must not happen, in words: an end that nobody caused, an exit code that isn't right.
-    :ivar stops: seconds from each SIGTERM to the end.
+    :ivar stops: seconds from each SIGTERM to the end; ``early_stops`` of those that came while it was starting, when
+        the children's Pythons have to come up before they can be told to stop.
     :ivar starts: how often it was started.
     :ivar parent_peak: most bytes a parent had; ``child_peak`` a child.
     """
@@ -49,6 +50,7 @@ class Fleet:
     programs: list[Program] = field(factory=list, init=False)
     wrong: list[str] = field(factory=list, init=False)
     stops: list[float] = field(factory=list, init=False)
+    early_stops: list[float] = field(factory=list, init=False)
     starts: int = field(default=0, init=False)
     parent_peak: int = field(default=0, init=False)
     child_peak: int = field(default=0, init=False)
@@ -130,10 +132,10 @@ class Fleet:
         self._expect(0)
         if not program.lines:
             self._expect(-signal.SIGTERM)
-        asked = self._reactor.seconds()
+        started, asked = program.said("every cluster is started"), self._reactor.seconds()
         program.kill(signal.SIGTERM)
         await until(self._reactor, lambda: program.exit_code is not None, "the end after SIGTERM", timeout)
-        self.stops.append(self._reactor.seconds() - asked)
+        (self.stops if started else self.early_stops).append(self._reactor.seconds() - asked)
 
     def _expect(self, code: int) -> None:
         self._expected.add(code)

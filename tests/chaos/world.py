@@ -29,8 +29,8 @@ from .mailbox import Mailbox
 from .node import Node
 from .traffic import NumberedTraffic, realistic_sizes
 
-STOP_WITHIN = 5.0
-"""Seconds from SIGTERM to the end."""
+STOP_WITHIN, EARLY_STOP_WITHIN = 5.0, 10.0
+"""Seconds from SIGTERM to the end: of a rateway that had started, and of one that was starting."""
 
 PARENT_MEMORY, CHILD_MEMORY = 120 * MIB, 256 * MIB
 """What a process may have in memory (RSS). A child holds at most 64 MiB of events that the broker hasn't confirmed."""
@@ -295,7 +295,8 @@ class World:
             self.wrong.append(f"sessions closed for good: codes {odd}")
         if self.traffic.failure:
             self.wrong.append(self.traffic.failure)
-        self.wrong += [f"SIGTERM took {took:.2f} s" for took in fleet.stops if took >= STOP_WITHIN]
+        for stops, within in ((fleet.stops, STOP_WITHIN), (fleet.early_stops, EARLY_STOP_WITHIN)):
+            self.wrong += [f"SIGTERM took {took:.2f} s, of {within:g} allowed" for took in stops if took >= within]
         for who, peak, bound in (
             ("parent", fleet.parent_peak, PARENT_MEMORY),
             ("child", fleet.child_peak, CHILD_MEMORY),
@@ -313,6 +314,8 @@ class World:
         figures.starts = fleet.starts
         figures.refused_by_disk = fleet.refusals
         figures.longest_stop = max([figures.longest_stop, *fleet.stops])
+        figures.longest_early_stop = max([figures.longest_early_stop, *fleet.early_stops])
         fleet.stops.clear()
+        fleet.early_stops.clear()
         figures.parent_peak, figures.child_peak = fleet.parent_peak, fleet.child_peak
         figures.seconds = self.reactor.seconds() - self._began
