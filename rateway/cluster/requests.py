@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping
+from functools import partial
 from typing import Protocol
 
 import ujson
 from attrs import frozen
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from rateway.amqp.inbox import Delivery
 from rateway.errors import RequestRefused
+from rateway.store.pages import PAGE_BYTES
+from rateway.store.queries import Question, parse_query
+from rateway.store.standing import Answer
+
+from .bulk import ask_all, read_requests
+from .turns import Turns
 
 NOT_FOUND = b""
 SHOWN = 120
@@ -35,16 +43,16 @@ class Answers(Protocol):
 class Queries(Protocol):
     """What questions are put to."""
 
-    def query(self, kind: str, arguments: Sequence[object]) -> bytes | None:
-        """The entity as JSON, or ``None``; raises :class:`RequestRefused`."""
+    def ask(self, question: Question, room: int = PAGE_BYTES) -> Generator[None, None, Answer]:
+        """The answer, with pauses where it takes long; raises :class:`RequestRefused`."""
 
 
-@frozen
-class Query:
-    """A question as a bot put it."""
+@frozen(eq=False)
+class Desk:
+    """Where the clusters of a process hand in what bots ask: the cache, and the turns of what takes long."""
 
-    kind: str
-    arguments: Sequence[object]
+    cache: Queries
+    turns: Turns
 
 
 def load_object(body: bytes) -> dict[str, object]:
@@ -61,7 +69,7 @@ def load_object(body: bytes) -> dict[str, object]:
     return value
 
 
-def parse_query(fields: Mapping[str, object]) -> Query:
+def parse_question(fields: Mapping[str, object]) -> Question:
     """The question in a body.
 
     :raises RequestRefused: with a sentence for the bot's author.
@@ -71,7 +79,7 @@ def parse_query(fields: Mapping[str, object]) -> Query:
         raise RequestRefused('"type" must be the name of a query, such as "Guild"')
     if not isinstance(arguments, list):
         raise RequestRefused('"arguments" must be an array')
-    return Query(kind, arguments)
+    return parse_query(kind, arguments)
 
 
 def parse_return_key(fields: Mapping[str, object]) -> str | None:
@@ -90,41 +98,80 @@ def parse_return_key(fields: Mapping[str, object]) -> str | None:
     raise RequestRefused('"return_routing_key" must be a string of at most 255 bytes')
 
 
+@frozen
+class _Return:
+    """Where an answer goes."""
+
+    exchange: str
+    key: str
+    correlation_id: bytes | None
+
+
 @frozen(eq=False)
 class CacheRequests:
-    """Answers the queries of one cluster's inbox, from the cache of all clusters."""
+    """Answers the queries of one cluster's inbox, from the cache of all clusters.
+
+    What is looked up by its ids is answered at once. What may take long is done in turns, so that it holds up neither
+    the former nor any event; then an answer may come after that of a later question.
+    """
 
     _log = Logger()
 
     _exchange: str
     _answers: Answers
-    _cache: Queries
+    _desk: Desk
 
     def received(self, delivery: Delivery) -> None:
         """A message by the routing key ``cache``."""
-        exchange, key, refusal, body = self._exchange, None, None, None
-        if delivery.reply_to:
-            exchange, key = "", delivery.reply_to
+        to = _Return("", delivery.reply_to, delivery.correlation_id) if delivery.reply_to else None
         try:
             fields = load_object(delivery.body)
-            if key is None:
+            if to is None:
                 key = parse_return_key(fields)
                 if key is None:
                     raise RequestRefused("there is neither reply_to nor return_routing_key to answer to")
-            query = parse_query(fields)
-            body = self._cache.query(query.kind, query.arguments)
-        except RequestRefused as error:
-            refusal = str(error)
+                to = _Return(self._exchange, key, delivery.correlation_id)
+            answer = self._ask(fields, to)
+            if answer is not None:
+                self._send(to, answer)
         except Exception:
-            self._log.failure("a cache query failed")
-            refusal = "rateway could not answer; its log says more"
-        if refusal is not None:
-            self._log.warn("refused a cache query on {exchange}: {why}", exchange=self._exchange, why=refusal[:SHOWN])
-        if key is not None:
-            self._answers.answer(
-                exchange,
-                key,
-                NOT_FOUND if body is None else body,
-                correlation_id=delivery.correlation_id,
-                headers=None if refusal is None else {"error": refusal},
-            )
+            self._refuse(to, Failure())
+
+    def _ask(self, fields: Mapping[str, object], to: _Return) -> Answer | None:
+        """The answer, if it can be had at once; otherwise it is sent when it is there."""
+        cache, turns = self._desk.cache, self._desk.turns
+        if "requests" in fields:
+            if "type" in fields or "arguments" in fields:
+                raise RequestRefused('a request has either "type" and "arguments", or "requests"')
+            work = ask_all(cache.ask, read_requests(fields["requests"], parse_question))
+            at_once = turns.is_idle
+        else:
+            question = parse_question(fields)
+            work = cache.ask(question)
+            at_once = turns.is_idle or question.query.steps is None
+        if at_once:
+            try:
+                next(work)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+        done = turns.add(work)
+        done.addCallbacks(partial(self._send, to), partial(self._refuse, to))
+        done.addErrback(lambda failure: self._log.failure("answering a cache query", failure))
+        return None
+
+    def _send(self, to: _Return, answer: Answer) -> None:
+        body = NOT_FOUND if answer.body is None else answer.body
+        self._answers.answer(
+            to.exchange, to.key, body, correlation_id=to.correlation_id, headers=answer.headers or None
+        )
+
+    def _refuse(self, to: _Return | None, failure: Failure) -> None:
+        if failure.check(RequestRefused):
+            why = str(failure.value)
+        else:
+            self._log.failure("a cache query failed", failure)
+            why = "rateway could not answer; its log says more"
+        self._log.warn("refused a cache query on {exchange}: {why}", exchange=self._exchange, why=why[:SHOWN])
+        if to is not None:
+            self._send(to, Answer(None, {"error": why}))

@@ -24,14 +24,13 @@ from rateway.model.session import Session
 from rateway.shard.distrust import Distrust
 from rateway.shard.service import ShardService
 from rateway.shard.settings import ShardSettings
-from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 
 from .checkpoint import Checkpoint
 from .commands import GatewayCommands, Send
 from .phases import Phase, run_phases
 from .pipeline import Pipeline
-from .requests import CacheRequests
+from .requests import CacheRequests, Desk
 from .safekeeping import Safekeeping
 from .spools import Spools
 
@@ -53,7 +52,7 @@ class ClusterService(MultiService):
         gateway_url: str,
         store: ClusterStore,
         spools: Spools,
-        cache: Cache,
+        desk: Desk,
         gate: IIdentifyGate,
         outages: Outages,
         fatal: IFatalReporter,
@@ -112,7 +111,7 @@ class ClusterService(MultiService):
             for shard in cluster.shards
         }
         exchange = exchange_name(cluster.number)
-        self._requests = CacheRequests(exchange, self._broker, cache)
+        self._requests = CacheRequests(exchange, self._broker, desk)
         self._commands = GatewayCommands(
             clock,
             exchange,

@@ -13,8 +13,10 @@ from twisted.python.failure import Failure
 
 from rateway.amqp.outages import Outages
 from rateway.cluster.commands import Send
+from rateway.cluster.requests import Desk
 from rateway.cluster.service import ClusterService
 from rateway.cluster.spools import Spools, open_spools
+from rateway.cluster.turns import Turns
 from rateway.config import Config
 from rateway.errors import RequestRefused
 from rateway.interfaces import IFatalReporter, IIdentifyGate
@@ -71,6 +73,7 @@ class Clusters:
         self._outages = Outages(reactor)
         self._services: dict[int, ClusterService] = {}
         self._cache: Cache | None = None
+        self._turns = Turns(reactor)
         self._stopping = False
 
     async def run(self, numbers: Sequence[int], crashed: bool = False) -> None:
@@ -100,8 +103,9 @@ class Clusters:
             own=stores,
             enabled=self._config.cache_enabled,
         )
+        desk = Desk(self._cache, self._turns)
         for number, store in stores.items():
-            self._start(plan.clusters[number - 1], store, spools[number])
+            self._start(plan.clusters[number - 1], store, spools[number], desk)
 
     async def stop(self, final: bool = False) -> None:
         """Stop all clusters at the same time, each in its order."""
@@ -112,6 +116,7 @@ class Clusters:
             if not succeeded and isinstance(result, Failure):
                 self._log.failure("stopping a cluster", result)
         self._services.clear()
+        self._turns.stop()
         if self._cache is not None:
             self._cache.close()
             self._cache = None
@@ -138,7 +143,7 @@ class Clusters:
             return self.send_here(shard, op, payload, left)
         return self._send_elsewhere(shard, op, payload, left)
 
-    def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools) -> None:
+    def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools, desk: Desk) -> None:
         resumable = sorted(store.sessions())
         service: ClusterService = self._parts.make_cluster(
             self._reactor,
@@ -148,7 +153,7 @@ class Clusters:
             self._gateway_url,
             store,
             spools,
-            self._cache,
+            desk,
             self._gate,
             self._outages,
             self._fatal,

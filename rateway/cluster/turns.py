@@ -1,0 +1,94 @@
+"""Long work in turns of the reactor, for all clusters of a process: some milliseconds of each, the rest is others'.
+
+A few pieces of work are under way side by side, so that a short one needn't wait for the end of a long one; the others
+wait for their place, for each that is under way holds what it has gathered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from rateway.errors import RequestRefused
+
+T = TypeVar("T")
+
+SLICE = 0.002
+"""Seconds of a turn of the reactor."""
+SIDE_BY_SIDE = 4
+WAITING = 1_000
+"""Pieces of work that wait at most."""
+
+
+@define(eq=False)
+class Turns:
+    """Work under way, and work that waits."""
+
+    _clock: IReactorTime
+    _timer: Callable[[], float] = time.perf_counter
+    _under_way: deque[tuple[Generator[None, None, Any], Deferred[Any]]] = field(factory=deque, init=False)
+    _waiting: deque[tuple[Generator[None, None, Any], Deferred[Any]]] = field(factory=deque, init=False)
+    _next: IDelayedCall | None = field(default=None, init=False)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._under_way
+
+    def add(self, work: Generator[None, None, T]) -> Deferred[T]:
+        """Do the work, step by step; fires with what it returns, or fails with what it raises.
+
+        :raises RequestRefused: if too much waits already.
+        """
+        if len(self._waiting) >= WAITING:
+            raise RequestRefused(f"{WAITING} long questions wait for their turn already: ask again later")
+        done: Deferred[T] = Deferred()
+        place = self._under_way if len(self._under_way) < SIDE_BY_SIDE else self._waiting
+        place.append((work, done))
+        if self._next is None:
+            self._next = self._clock.callLater(0, self._turn)
+        return done
+
+    def stop(self) -> None:
+        """Do no more of anything; who waits is not told, for nobody is left to tell them."""
+        self._under_way.clear()
+        self._waiting.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _turn(self) -> None:
+        self._next = None
+        until = self._timer() + SLICE
+        while self._under_way:
+            self._step()
+            if self._timer() >= until:
+                break
+        if self._under_way and self._next is None:
+            self._next = self._clock.callLater(0, self._turn)
+
+    def _step(self) -> None:
+        """One step of one piece of work, which then goes to the end of the row."""
+        work, done = self._under_way.popleft()
+        try:
+            next(work)
+        except StopIteration as end:
+            self._admit()
+            done.callback(end.value)
+        except Exception:
+            failure = Failure()
+            self._admit()
+            done.errback(failure)
+        else:
+            self._under_way.append((work, done))
+
+    def _admit(self) -> None:
+        if self._waiting:
+            self._under_way.append(self._waiting.popleft())
