@@ -155,6 +155,8 @@ def _apply(
                 yield from carry_out_sliced(transaction, changes)
             else:
                 carry_out(transaction, changes)
+            if type(update) is Sliced:
+                view.known_guilds.clear()
         if name == "READY":
             record.complete = True
     record.applied = applied

@@ -17,6 +17,9 @@ from .view import Changes
 ROWS = 256
 """Rows written between two pauses."""
 
+FEW = 4
+"""Changes that are put without comparing them to what is there."""
+
 RUN = 16_384
 """Keys sorted between two pauses: some milliseconds, and few runs to merge."""
 
@@ -49,6 +52,7 @@ class TransactionView(TransactionReader):
     kept: Kept
     now_ms: int
     shard_id: int = field(default=0)
+    known_guilds: set[int] = field(factory=set)
 
 
 def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> Iterator[None]:
@@ -68,27 +72,29 @@ def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> 
 
 
 def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
-    """Make the changes, but for those that change nothing: a row put as it is costs a page.
+    """Make the changes. What follows from the rows is changed along with them.
 
-    What follows from the rows is changed along with them.
+    Of many, those that change nothing are passed over, for a row put as it is costs a page: a guild listed anew is
+    mostly what it was. A few are mostly new, and are put without a look.
     """
     get, put, delete = transaction.get, transaction.put, transaction.delete
-    following = Following()
+    following: Following | None = None
+    few = len(changes) <= FEW
     for key in sorted(changes) if len(changes) > 2 else changes:
-        value, followed = changes[key], key[0] in FOLLOWED
-        if value is None and not followed:
-            delete(key)
-            continue
-        old = get(key)
-        if old == value:
-            continue
-        if followed:
+        value = changes[key]
+        if key[0] in FOLLOWED:
+            old = get(key)
+            if old == value:
+                continue
+            following = following or Following()
             following.note(key, old, value)
+        elif value is not None and not few and get(key) == value:
+            continue
         if value is None:
             delete(key)
         else:
             put(key, value)
-    if following:
+    if following is not None:
         _follow(transaction, following)
 
 

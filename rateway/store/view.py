@@ -29,6 +29,10 @@ class View(Reader, Protocol):
         """What the store keeps."""
 
     @property
+    def known_guilds(self) -> set[int]:
+        """Guilds that were found to be known, until one goes: a note, so that not each event looks for its guild."""
+
+    @property
     def shard_id(self) -> int:
         """The shard the event came to."""
 

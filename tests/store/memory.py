@@ -27,6 +27,7 @@ class MemoryStore:
         self.kept = kept
         self.shard_id = shard_id
         self.now_ms = 1_000
+        self.known_guilds: set[int] = set()
 
     def get(self, key: bytes) -> bytes | None:
         """One row."""
@@ -40,6 +41,7 @@ class MemoryStore:
     def happens(self, name: str, d: object) -> Changes:
         """An event comes; ``d`` may be JSON already."""
         self.now_ms += 1
+        self.known_guilds.clear()
         changes = UPDATES[name](d if isinstance(d, bytes) else ujson.dumps(d).encode(), self)
         for key, value in changes.items():
             if value is None:

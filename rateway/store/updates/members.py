@@ -49,7 +49,7 @@ def member_update(d: bytes, view: View) -> Changes:
     event = _member(d)
     user = blob.id_of(event.user).id
     if is_known(view, event.guild_id) and people.is_maintained(view, event.guild_id, user):
-        people.merge_member(view, out, event.guild_id, user, bytes(event.user), blob.fields(d))
+        people.merge_member(view, out, event.guild_id, user, bytes(event.user), d)
     return out
 
 

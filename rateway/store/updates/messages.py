@@ -60,7 +60,7 @@ def message_create(d: bytes, view: View) -> Changes:
         user = blob.id_of(event.author).id
         data = bytes(event.author)
         if blob.is_object(event.member) and people.is_maintained(view, guild, user):
-            people.merge_member(view, out, guild, user, data, blob.fields(event.member))
+            people.merge_member(view, out, guild, user, data, bytes(event.member))
         else:
             people.update_user(view, out, user, data)
     return out

@@ -67,10 +67,12 @@ def put_whole_member(view: View, out: Changes, guild: int, member: bytes | Raw) 
     return user_id
 
 
-def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, new: blob.Fields) -> None:
+def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, member: bytes) -> None:
     """What an event says of a member in passing, over what is known; a member not known yet is one now.
 
-    :param new: the member's fields; what isn't the member's own among them is dropped.
+    :param data: the user.
+    :param member: the member; what isn't the member's own in it is dropped. It is taken apart only if it isn't, to the
+        letter, what is known: mostly it is.
     """
     if not view.kept.people:
         return
@@ -83,6 +85,9 @@ def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, n
         if old is None:
             out[key] = b""
         return
+    if old == member:
+        return
+    new = blob.fields(member)
     new.pop("user", None)
     new.pop("guild_id", None)
     if old is None:

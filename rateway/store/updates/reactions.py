@@ -55,10 +55,10 @@ def reaction_add(d: bytes, view: View) -> Changes:
     out = _count(view, event, 1)
     guild = event.guild_id
     if guild is not None and blob.is_object(event.member) and is_known(view, guild):
-        data = blob.user_of(event.member).user
+        data = bytes(blob.user_of(event.member).user)
         user = blob.id_of(data).id
         if people.is_maintained(view, guild, user):
-            people.merge_member(view, out, guild, user, bytes(data), blob.fields(event.member))
+            people.merge_member(view, out, guild, user, data, blob.without_user(bytes(event.member), data))
     return out
 
 

@@ -40,8 +40,8 @@ def voice_state_update(d: bytes, view: View) -> Changes:
     if stays or (event.channel_id is not None and view.kept.voice_states):
         left = event.channel_id is None and view.get(keys.member(guild, user)) is None
         if blob.is_object(event.member) and not left:
-            data = blob.user_of(event.member).user
-            people.merge_member(view, out, guild, user, bytes(data), blob.fields(event.member))
+            data = bytes(blob.user_of(event.member).user)
+            people.merge_member(view, out, guild, user, data, blob.without_user(bytes(event.member), data))
     elif view.kept.people and view.get(keys.member(guild, user)) is not None:
         people.forget_members(view, out, (guild,), guild, user)
     return out

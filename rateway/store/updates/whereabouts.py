@@ -9,7 +9,12 @@ from rateway.store.view import Changes, View
 
 def is_known(view: View, guild: int) -> bool:
     """Whether the guild is one of the bot's: nothing is kept of others."""
-    return view.get(keys.guild_state(guild)) is not None
+    if guild in view.known_guilds:
+        return True
+    if view.get(keys.guild_state(guild)) is None:
+        return False
+    view.known_guilds.add(guild)
+    return True
 
 
 def guild_of(view: View, channel: int, given: int | None) -> int | None:
