@@ -221,12 +221,12 @@ class IdentifyQueue:
         )
         return msgspec.structs.asdict(snapshot)
 
-    def restore(self, data: object, now: float, wall: float) -> None:
-        """Take over an earlier process's snapshot, after this one's limits; one that can't be read is passed over."""
+    def restore(self, data: object, now: float, wall: float) -> bool:
+        """Take over an earlier process's snapshot, after this one's limits, if it can be read; whether it could."""
         try:
             snapshot = msgspec.convert(data, _Snapshot)
         except msgspec.ValidationError:
-            return
+            return False
         ahead = wall - now
         if snapshot.reset_at is not None and self._same_window(snapshot.reset_at - ahead):
             self._limits = evolve(self._limits, remaining=min(snapshot.remaining, self._limits.remaining))
@@ -235,6 +235,7 @@ class IdentifyQueue:
         for shard_id, times, trips, until in snapshot.breakers:
             past = sorted(min(time - ahead, now) for time in times)
             self._breakers[shard_id] = Breaker(past, trips, min(until - ahead, now + breaker.CAP))
+        return True
 
     def _key(self, shard_id: int) -> int:
         return shard_id % self._limits.max_concurrency

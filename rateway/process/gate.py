@@ -103,7 +103,9 @@ class FleetGate:
         self._memory = memory
         self._wall = wall
         self._queue = IdentifyQueue(limits, reactor.seconds())
-        self._queue.restore(memory.identify_snapshot(), reactor.seconds(), wall())
+        snapshot = memory.identify_snapshot()
+        if not self._queue.restore(snapshot, reactor.seconds(), wall()) and snapshot:
+            self._log.warn("identify.json in STATE_DIR is of another version, or damaged: starting without it")
         self._waiting: dict[int, Deferred[None]] = {}
         self._granted: set[int] = set()
         self._timer: IDelayedCall | None = None

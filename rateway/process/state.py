@@ -36,9 +36,7 @@ class StateFolder:
             self.folder.chmod(0o700)
             lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"STATE_DIR: the folder {self.folder} can't be used ({error.strerror}); name one that rateway may write"
-            ) from None
+            raise self._unusable(error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -48,9 +46,19 @@ class StateFolder:
                 f"STATE_DIR: another rateway (process {holder}) uses the folder {self.folder}; "
                 "stop it, or name another folder"
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(lock)
+            raise self._unusable(error) from None
         self._lock = lock
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"STATE_DIR: the folder {self.folder} can't be used ({error.strerror}); name one that rateway may write, "
+            "on a disk that has room"
+        )
 
     def unlock(self) -> None:
         """Let others in."""

@@ -503,9 +503,9 @@ class SnapshotTests(SynchronousTestCase):
         )
         for data in broken:
             queue = _queue()
-            queue.restore(data, 0.0, 1.7e9)
+            self.assertFalse(queue.restore(data, 0.0, 1.7e9))
             self.assertEqual(queue.remaining, 1000)
-        queue.restore(good, 0.0, 1.7e9)
+        self.assertTrue(queue.restore(good, 0.0, 1.7e9))
         self.assertEqual(queue.remaining, 1)
 
 

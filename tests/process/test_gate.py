@@ -56,6 +56,17 @@ class FleetGateTests(SynchronousTestCase):
         self.clock.advance(SPACING)
         self.assertNoResult(permit)
 
+    def test_a_memory_of_another_version(self) -> None:
+        """It is done without, with a line; where there is none, without."""
+        heard = Heard(self)
+        self.gate()
+        self.assertEqual(heard.texts("warn"), [])
+        self.memory.keep_identify_snapshot({"version": 9})
+        self.successResultOf(self.gate().acquire(0))
+        self.assertEqual(
+            heard.texts("warn"), ["identify.json in STATE_DIR is of another version, or damaged: starting without it"]
+        )
+
     def test_permits_come_one_by_one(self) -> None:
         """With one at a time, the second comes 5 s after the first was used, by itself."""
         gate = self.gate()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -59,6 +61,27 @@ class StateFolderTests(SynchronousTestCase):
         error = self.assertRaises(ConfigError, self.state.lock)
         self.assertIn("STATE_DIR", str(error))
         self.assertEqual(str(error).count("\n"), 0)
+
+    def test_a_full_disk(self) -> None:
+        """Not even the process id has room: one sentence, and no lock is left."""
+        with mock.patch("os.pwrite", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+            error = self.assertRaises(ConfigError, self.state.lock)
+        self.assertIn(f"STATE_DIR: the folder {self.folder} can't be used (No space left on device)", str(error))
+        self.locked()
+
+    def test_things_in_the_way(self) -> None:
+        """A folder where a file should be is an unusable lock, or an unreadable memory."""
+        heard = Heard(self)
+        for name in ("plan.json", "identify.json"):
+            (self.folder / name).mkdir(parents=True)
+        state = self.locked()
+        self.assertEqual((state.remembered_total(), state.identify_snapshot()), (None, {}))
+        state.remember_total(5)
+        self.assertEqual(len(heard.texts("error")), 1)
+        state.unlock()
+        (self.folder / "lock").unlink()
+        (self.folder / "lock").mkdir()
+        self.assertIn("Is a directory", str(self.assertRaises(ConfigError, self.state.lock)))
 
     def test_the_total_is_remembered(self) -> None:
         """By the next run, in the same folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import lmdb
 from twisted.logger import LogLevel
 
+from rateway.errors import ConfigError
 from rateway.model.session import Session
 from rateway.process.spawning import CRASHES
 from rateway.store import keys
@@ -116,6 +118,36 @@ class DamageTests(StoreTestCase):
         self.assertEqual(opened, [str(self.folder / "entities")])
         self.assert_begun_anew(store)
         self.assertIn("the process that wrote it crashed", self.logged(LogLevel.warn)[0])
+
+    def test_things_in_the_way(self) -> None:
+        """A file where a folder should be, or the other way round: a sentence that names it, or done without."""
+        for name in ("entities", "lock"):
+            self.folder.mkdir(parents=True)
+            if name == "lock":
+                (self.folder / name).mkdir()
+            else:
+                (self.folder / name).write_text("mine")
+            if name == "lock":
+                self.assertIn(str(self.folder), str(self.assertRaises(ConfigError, self.open)))
+            else:
+                # It is set aside, as any other thing that is no store.
+                self.assertFalse(self.open().stopped)
+                self.assertEqual((self.folder / "entities.aside").read_text(), "mine")
+            shutil.rmtree(self.folder)
+        self.folder.parent.mkdir(exist_ok=True)
+        self.folder.write_text("mine")
+        self.assertIn("STATE_DIR: ", str(self.assertRaises(ConfigError, self.open)))
+        self.folder.unlink()
+        self.filled().close()
+        for name in ("sessions.0", "sessions.1"):
+            (self.folder / name).unlink(missing_ok=True)
+            (self.folder / name).mkdir()
+        store = self.open(crashed=True)
+        self.assertEqual((store.stopped, store.sessions()), (False, {}))
+        store.close()
+        (self.folder / "store.json").unlink()
+        (self.folder / "store.json").mkdir()
+        self.assertIn(str(self.folder), str(self.assertRaises(ConfigError, self.open)))
 
     def test_a_first_start_after_a_crash(self) -> None:
         """There is nothing to set aside."""
