@@ -1,0 +1,131 @@
+"""What answers say of themselves: whose they are, as of when, and what is not claimed to be known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rateway.model.intents import ALL, Intent
+from rateway.store.cache import Cache
+from rateway.store.standing import Answer
+
+from . import samples as s
+from .stores import dispatch, feed
+from .test_lists import GuildTestCase, people, run
+
+
+class HeadersTests(GuildTestCase):
+    """What answers say of themselves."""
+
+    def headers(self, kind: str, *arguments: object) -> dict[str, object]:
+        """Of an answer."""
+        return dict(run(self.cache, kind, *arguments)[0].headers)
+
+    def test_whose_and_when(self) -> None:
+        """All that is a guild's says its shard, and the sequence as of which it is, found or not."""
+        of_shard = {"shard_id": 0, "as_of_seq": 2}
+        for kind, *arguments in (
+            ("Guild", s.GUILD),
+            ("Guild", s.OTHER),
+            ("GuildChannel", s.GENERAL),
+            ("GuildChannel", s.POST),
+            ("Emoji", s.WAVE),
+            ("Role", s.BOOSTER),
+            ("Sticker", 400000000000000101),
+            ("StageInstance", 200000000000000001),
+            ("ScheduledEvent", 200000000000000002),
+            ("Presence", s.GUILD, s.ALICE),
+            ("Presence", s.GUILD, s.CAROL),
+            ("VoiceState", s.BOB, s.GUILD),
+            ("VoiceState", s.BOB, s.VOICE),
+            ("VoiceChannelStates", s.VOICE),
+            ("GuildRoles", s.GUILD),
+            ("GuildRoles", s.OTHER),
+            ("Permissions", s.GUILD, s.ALICE),
+        ):
+            self.assertEqual(self.headers(kind, *arguments), of_shard, (kind, arguments))
+        feed(self.store, dispatch(9, "GUILD_MEMBER_ADD", {"guild_id": str(s.GUILD)} | s.member(s.CAROL)))
+        self.assertEqual(self.headers("Guild", s.GUILD)["as_of_seq"], 9)
+        for kind, *arguments in (("User", s.ALICE), ("CurrentUser",), ("GuildChannel", 5), ("Guilds",)):
+            self.assertEqual(self.headers(kind, *arguments), {}, kind)
+
+    def test_members_known(self) -> None:
+        """Of members it is said how many are known, out of how many, through every change."""
+        of_guild = {"guild_id": str(s.GUILD)}
+
+        def check(known: int, total: int) -> None:
+            for kind, *more in (("Member", s.ALICE), ("Member", 5), ("GuildMembers",), ("SearchMembers", "zz")):
+                headers = self.headers(kind, s.GUILD, *more)
+                self.assertEqual((headers["known"], headers["total"]), (known, total), kind)
+
+        check(3, 3)
+        feed(self.store, dispatch(3, "GUILD_MEMBER_ADD", of_guild | s.member(s.CAROL)))
+        feed(self.store, dispatch(4, "GUILD_MEMBER_ADD", of_guild | s.member(s.CAROL)))
+        check(4, 4)
+        feed(self.store, dispatch(5, "GUILD_MEMBERS_CHUNK", of_guild | {"members": people(10, 5000)}))
+        feed(self.store, dispatch(6, "GUILD_MEMBERS_CHUNK", of_guild | {"members": people(10, 5005)}))
+        check(19, 4)
+        feed(self.store, dispatch(7, "GUILD_MEMBER_REMOVE", of_guild | {"user": s.user(s.CAROL)}))
+        feed(self.store, dispatch(8, "GUILD_MEMBER_REMOVE", of_guild | {"user": s.user(99)}))
+        check(18, 2)
+        feed(self.store, dispatch(9, "GUILD_CREATE", s.guild(member_count=70_000)))
+        check(3, 70_000)
+        feed(self.store, dispatch(10, "GUILD_DELETE", {"id": str(s.GUILD)}))
+        self.assertEqual(self.headers("GuildMembers", s.GUILD), {"shard_id": 0, "as_of_seq": 10, "known": 0})
+
+    def test_outage(self) -> None:
+        """In an outage all answers about the guild are stale, until it comes again."""
+        asked: list[tuple[Any, ...]] = [("Guild", s.GUILD), ("GuildChannel", s.GENERAL), ("GuildMembers", s.GUILD)]
+        feed(self.store, dispatch(3, "GUILD_DELETE", {"id": str(s.GUILD), "unavailable": True}))
+        for kind, *arguments in asked:
+            self.assertIs(self.headers(kind, *arguments)["stale"], True)
+            self.assertIsNotNone(self.ask(kind, *arguments))
+        feed(self.store, dispatch(4, "GUILD_CREATE", s.guild()))
+        for kind, *arguments in asked:
+            self.assertNotIn("stale", self.headers(kind, *arguments))
+
+    def test_event_that_failed(self) -> None:
+        """After an event that could not be applied the guild's answers are stale, until it comes again."""
+        feed(self.store, dispatch(3, "GUILD_ROLE_CREATE", {"guild_id": str(s.GUILD), "role": 7}))
+        self.assertIs(self.headers("GuildRoles", s.GUILD)["stale"], True)
+        feed(self.store, dispatch(4, "GUILD_CREATE", s.guild()))
+        self.assertNotIn("stale", self.headers("GuildRoles", s.GUILD))
+
+    def test_not_maintained(self) -> None:
+        """What isn't kept, or only in part, is not claimed to be known: the reason is given, with the intents."""
+        off = ALL & ~(Intent.GUILD_PRESENCES | Intent.GUILD_MEMBERS | Intent.GUILD_MESSAGES)
+        store = self.open("off", intents=off, kinds=frozenset({"Guild", "Member", "User", "Message", "Presence"}))
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()))
+        for reason, kind, *arguments in (
+            ("GUILD_PRESENCES is off in INTENTS", "Presence", s.GUILD, s.ALICE),
+            ("GUILD_PRESENCES is off in INTENTS", "GuildPresences", s.GUILD),
+            ("GUILD_MEMBERS is off in INTENTS", "Member", s.GUILD, s.CAROL),
+            ("GUILD_MEMBERS is off in INTENTS", "GuildMembers", s.GUILD),
+            ("GUILD_MEMBERS is off in INTENTS", "SearchMembers", s.GUILD, "a"),
+            ("GUILD_MEMBERS is off in INTENTS", "User", s.CAROL),
+            ("GUILD_MEMBERS is off in INTENTS", "UserGuilds", s.ALICE),
+            ("GUILD_MESSAGES is off in INTENTS", "Message", s.GENERAL, 5),
+            ("CACHE_ENTITIES leaves it out", "Role", s.BOOSTER),
+            ("CACHE_ENTITIES leaves it out", "GuildChannels", s.GUILD),
+            ("CACHE_ENTITIES leaves it out", "VoiceState", s.BOB, s.GUILD),
+        ):
+            headers = self.headers(kind, *arguments)
+            self.assertEqual((headers["maintained"], headers["reason"]), (False, reason), kind)
+        for kind, *arguments in (("Member", s.GUILD, s.BOT), ("Guild", s.GUILD), ("Guild", s.OTHER), ("User", s.BOT)):
+            self.assertNotIn("maintained", self.headers(kind, *arguments), kind)
+        self.assertIsNone(self.ask("Presence", s.GUILD, s.ALICE))
+        self.assertIsNone(self.ask("GuildChannels", s.GUILD))
+        self.assertEqual([each["user_id"] for each in self.ask("GuildMembers", s.GUILD)], [str(s.BOT)])
+
+    def test_no_messages(self) -> None:
+        """Without room for messages that is the reason."""
+        store = self.open("none", messages=0)
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+        expected = {"maintained": False, "reason": "MESSAGE_CACHE_SIZE is 0"}
+        self.assertEqual(self.headers("ChannelMessages", s.GENERAL), expected)
+
+    def test_disabled(self) -> None:
+        """Without a cache that is the reason for everything."""
+        cache = Cache(self.folder / "one", total=1, per_cluster=1, own={1: self.store}, enabled=False)
+        expected = Answer(None, {"maintained": False, "reason": "CACHE_ENABLED is false"})
+        for kind, *arguments in (("Guild", s.GUILD), ("GuildMembers", s.GUILD), ("CurrentUser",)):
+            self.assertEqual(run(cache, kind, *arguments)[0], expected)
