@@ -8,8 +8,9 @@ The real program in its process tree, a simulated Discord in this process, and a
 ``traffic``   numbered events of realistic sizes
 ``mailbox``   the worker's durable queues, read at each check
 ``ledger``    what was sent against what arrived
-``world``     all of these together, and what must hold when the faults are over
 ``cachecheck`` what the cache answers against what the simulated Discord has
+``verdict``   what must hold once the faults are over
+``world``     all of these together
 ``faults``    the faults, and how they are drawn
 ``run``       one seed: faults, checks, and a report that says how to see the same again
 ``figures``   what is counted

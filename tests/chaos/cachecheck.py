@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import ujson
+
+from rateway.simulator.records import Sent
 from rateway.simulator.world.guild import Guild
 from tests.integration.worker import Worker
 
@@ -41,6 +44,16 @@ def difference(asked: Question, answer: Any) -> str | None:
         if answer.get(key) != value:
             return f"{where}: {key} should be {_short(value)}, but is {_short(answer.get(key))}"
     return None
+
+
+def members_gone(events: Iterable[Sent]) -> dict[int, set[int]]:
+    """Users who left each guild; they may have come back."""
+    gone: dict[int, set[int]] = {}
+    for event in events:
+        if event.name == "GUILD_MEMBER_REMOVE":
+            d = ujson.loads(event.d)
+            gone.setdefault(int(d["guild_id"]), set()).add(int(d["user"]["id"]))
+    return gone
 
 
 async def check_guild(worker: Worker, cluster: int, guild: Guild, gone: set[int]) -> tuple[int, list[str]]:

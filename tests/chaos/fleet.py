@@ -99,8 +99,10 @@ class Fleet:
         if not self._ending:
             self._launch()
 
-    def forget_ended(self) -> None:
-        """Of those that ended, only what the last one wrote is kept."""
+    def forget(self) -> None:
+        """Forget how long stops took; of what those wrote that ended, only the last one's words are kept."""
+        self.stops.clear()
+        self.early_stops.clear()
         self._refusals += _refusals(self.programs[:-2])
         del self.programs[:-2]
 

@@ -10,7 +10,8 @@ from twisted.trial.unittest import TestCase
 
 from .node import process_node
 from .outage import GROWTH, outage
-from .world import STOP_WITHIN, Layout, World
+from .verdict import STOP_WITHIN
+from .world import Layout, World
 
 LAYOUT = Layout(shards=4, per_cluster=2, numbered=300.0, lively=100.0, small_disk=False)
 """400 events a second on 4 shards, in two processes."""

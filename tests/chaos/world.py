@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import ujson
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
@@ -18,25 +17,18 @@ from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
 from tests.integration.harness import ALL_INTENTS, TOKEN
 from tests.integration.program import until
+from tests.integration.worker import Worker
 from tests.support.broker import Vhost
 
-from .cachecheck import check_guild
+from .cachecheck import check_guild, members_gone
 from .disk import SmallDisk
-from .figures import MIB, Figures
+from .figures import Figures
 from .fleet import Fleet
 from .ledger import Ledger, by_identity
 from .mailbox import Mailbox
 from .node import Node
 from .traffic import NumberedTraffic, realistic_sizes
-
-STOP_WITHIN, EARLY_STOP_WITHIN = 5.0, 10.0
-"""Seconds from SIGTERM to the end: of a rateway that had started, and of one that was starting."""
-
-PARENT_MEMORY, CHILD_MEMORY = 120 * MIB, 256 * MIB
-"""What a process may have in memory (RSS). A child holds at most 64 MiB of events that the broker hasn't confirmed."""
-
-ENDING = frozenset({1000, 1001, None})
-"""Codes that end a session when a client closes with them; None is a close frame without one."""
+from .verdict import find_wrong
 
 CHECKED_GUILDS = 3
 
@@ -237,21 +229,48 @@ class World:
             reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
         except AssertionError:
             # Says which events are missing.
-            self._judge()
+            self.wrong += find_wrong(self)
             raise
         try:
-            await self._check_cache(reader)
+            await self._compare_cache(reader)
         finally:
             await reader.close()
-        self._judge()
+        self.wrong += find_wrong(self)
         self._count()
-        self.ledger.roll()
-        self.simulator.forget_records()
-        self.fleet.forget_ended()
         if not last:
             self.traffic.start()
             if self.layout.lively:
                 self.simulator.traffic.start(self.layout.lively)
+
+    async def _compare_cache(self, reader: Worker) -> None:
+        """Some guilds, others at each check, all clusters asked in turn."""
+        gone = members_gone(self.simulator.events)
+        guilds = list(self.simulator.world.guilds.values())
+        for turn in range(CHECKED_GUILDS):
+            guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
+            cluster = turn % self.layout.clusters + 1
+            asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
+            compared, wrong = await asking.addTimeout(60.0, self.reactor)
+            self.figures.entities += compared
+            self.wrong += [f"cache: {words}" for words in wrong]
+
+    def _count(self) -> None:
+        """What this check saw; the records of it are forgotten then."""
+        simulator, fleet, figures = self.simulator, self.fleet, self.figures
+        figures.checks += 1
+        figures.events += len(simulator.events)
+        figures.duplicates = self.ledger.duplicates
+        figures.resumes += sum(resume.answer == "resumed" for resume in simulator.resumes)
+        figures.identifies += len(simulator.identifies)
+        figures.starts = fleet.starts
+        figures.refused_by_disk = fleet.refusals
+        figures.longest_stop = max([figures.longest_stop, *fleet.stops])
+        figures.longest_early_stop = max([figures.longest_early_stop, *fleet.early_stops])
+        figures.parent_peak, figures.child_peak = fleet.parent_peak, fleet.child_peak
+        figures.seconds = self.reactor.seconds() - self._began
+        self.ledger.roll()
+        simulator.forget_records()
+        fleet.forget()
 
     async def active(self) -> None:
         """Every shard has a session, and its guilds."""
@@ -263,59 +282,3 @@ class World:
             return self.simulator.connected_shards() == shards
 
         await self.until(active, "every shard active")
-
-    async def _check_cache(self, reader: Any) -> None:
-        gone: dict[int, set[int]] = {}
-        for event in self.simulator.events:
-            if event.name == "GUILD_MEMBER_REMOVE":
-                d = ujson.loads(event.d)
-                gone.setdefault(int(d["guild_id"]), set()).add(int(d["user"]["id"]))
-        guilds = list(self.simulator.world.guilds.values())
-        for turn in range(CHECKED_GUILDS):
-            guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
-            cluster = turn % self.layout.clusters + 1
-            asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
-            compared, wrong = await asking.addTimeout(60.0, self.reactor)
-            self.figures.entities += compared
-            self.wrong += [f"cache: {words}" for words in wrong]
-
-    def _judge(self) -> None:
-        simulator, fleet = self.simulator, self.fleet
-        self.ledger.judge(simulator.events)
-        self.wrong += self.ledger.wrong
-        self.ledger.wrong.clear()
-        self.wrong += fleet.wrong
-        fleet.wrong.clear()
-        self.wrong += [f"breach: {breach}" for breach in simulator.breaches]
-        self.wrong += [f"wasted: {wasted}" for wasted in simulator.wasted]
-        if self.figures.identifies + len(simulator.identifies) != self.layout.shards:
-            self.wrong.append(f"identified anew: {simulator.identifies}")
-        odd = {close.code for close in simulator.closes} & ENDING
-        if odd:
-            self.wrong.append(f"sessions closed for good: codes {odd}")
-        if self.traffic.failure:
-            self.wrong.append(self.traffic.failure)
-        for stops, within in ((fleet.stops, STOP_WITHIN), (fleet.early_stops, EARLY_STOP_WITHIN)):
-            self.wrong += [f"SIGTERM took {took:.2f} s, of {within:g} allowed" for took in stops if took >= within]
-        for who, peak, bound in (
-            ("parent", fleet.parent_peak, PARENT_MEMORY),
-            ("child", fleet.child_peak, CHILD_MEMORY),
-        ):
-            if not 0 < peak < bound:
-                self.wrong.append(f"a {who} had {peak / MIB:.0f} MiB, {bound / MIB:.0f} are allowed")
-
-    def _count(self) -> None:
-        simulator, fleet, figures = self.simulator, self.fleet, self.figures
-        figures.checks += 1
-        figures.events += len(simulator.events)
-        figures.duplicates = self.ledger.duplicates
-        figures.resumes += sum(resume.answer == "resumed" for resume in simulator.resumes)
-        figures.identifies += len(simulator.identifies)
-        figures.starts = fleet.starts
-        figures.refused_by_disk = fleet.refusals
-        figures.longest_stop = max([figures.longest_stop, *fleet.stops])
-        figures.longest_early_stop = max([figures.longest_early_stop, *fleet.early_stops])
-        fleet.stops.clear()
-        fleet.early_stops.clear()
-        figures.parent_peak, figures.child_peak = fleet.parent_peak, fleet.child_peak
-        figures.seconds = self.reactor.seconds() - self._began
