@@ -2,7 +2,9 @@
 
 ``pipeline``    the hot path: a read's events into the store, then to the broker
 ``checkpoint``  how far the broker has confirmed, per session; kept in step with the store
-``requests``    a cache query from the inbox, and its answer
+``spools``      where events wait on disk; what clusters that are no more left there
+``safekeeping`` has the disk itself hold spools and sessions, for a power cut
+``requests``    a cache query from the inbox, and its answer; ``bulk`` several of them; ``turns`` long ones beside all else
 ``commands``    a gateway command from the inbox, and its answer
 ``phases``      a stop in phases, with one budget of time
 ``service``     the ``MultiService`` that holds all of it and stops it in order
