@@ -4,7 +4,9 @@
 ``checkpoint``  how far the broker has confirmed, per session; kept in step with the store
 ``spools``      where events wait on disk; what clusters that are no more left there
 ``safekeeping`` has the disk itself hold spools and sessions, for a power cut
-``requests``    a cache query from the inbox, and its answer; ``bulk`` several of them; ``turns`` long ones beside all else
+``requests``    a cache query from the inbox, and its answer
+``bulk``        several queries in one request
+``turns``       long queries beside all else
 ``commands``    a gateway command from the inbox, and its answer
 ``phases``      a stop in phases, with one budget of time
 ``service``     the ``MultiService`` that holds all of it and stops it in order
