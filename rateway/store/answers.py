@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from . import keys, shapes
-from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, STAGES, STICKERS, THREADS, Table
+from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, RULES, SOUNDS, STAGES, STICKERS, THREADS, Table
 from .view import Reader
 
 
@@ -48,6 +50,44 @@ def stage_instance(reader: Reader, stage_id: int) -> bytes | None:
 def scheduled_event(reader: Reader, event_id: int) -> bytes | None:
     """A scheduled event."""
     return _from_table(reader, EVENTS, event_id)
+
+
+def sound(reader: Reader, sound_id: int) -> bytes | None:
+    """A soundboard sound of a guild's."""
+    return _from_table(reader, SOUNDS, sound_id)
+
+
+def rule(reader: Reader, rule_id: int) -> bytes | None:
+    """A moderation rule."""
+    return _from_table(reader, RULES, rule_id)
+
+
+def channel_info(reader: Reader, guild_id: int, channel_id: int) -> bytes | None:
+    """What is told of a voice channel beside the channel."""
+    row = reader.get(keys.channel_info(guild_id, channel_id))
+    return None if row is None else shapes.channel_info(guild_id, channel_id, row)
+
+
+def invites(reader: Reader, guild_id: int) -> bytes | None:
+    """The guild's invites, in order of their codes; Discord lets a guild have a thousand."""
+    if reader.get(keys.guild_state(guild_id)) is None:
+        return None
+    return _array(shapes.thing(reader, guild_id, 0, row) for _, row in reader.items(keys.invites(guild_id)))
+
+
+def thread_members(reader: Reader, thread_id: int) -> bytes | None:
+    """A thread's members, in order of the users' ids: those that were told of, at most a thousand."""
+    guild_id = guild_of_thread(reader, thread_id)
+    if guild_id is None:
+        return None
+    rows = reader.items(keys.thread_members(guild_id, thread_id))
+    return _array(shapes.thread_member(thread_id, keys.last_id(key), row) for key, row in rows)
+
+
+def guild_of_thread(reader: Reader, thread_id: int) -> int | None:
+    """The guild of a thread."""
+    pointer = reader.get(THREADS.pointer(thread_id))
+    return None if pointer is None else keys.to_id(pointer)
 
 
 def member(reader: Reader, guild_id: int, user_id: int) -> bytes | None:
@@ -156,3 +196,7 @@ def _from_table(reader: Reader, table: Table, entity: int) -> bytes | None:
     guild_id = _guild_of(reader, table, entity)
     row = None if guild_id is None else reader.get(table.row(guild_id, entity))
     return None if guild_id is None or row is None else shapes.thing(reader, guild_id, entity, row)
+
+
+def _array(items: Iterable[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"

@@ -66,7 +66,6 @@ def in_guild(rows: Rows) -> List:
 def channel_messages(layout: Layout, values: Values, room: int) -> Steps[Answer]:
     """A channel's messages: arguments channel, after, limit. Of a channel that isn't known, none."""
     channel, after, limit = _numbers(values)
-    rows = Rows(keys.messages, shapes.message)
     for cluster in layout.clusters:
         reader = yield cluster
         if reader is None:
@@ -76,8 +75,7 @@ def channel_messages(layout: Layout, values: Values, room: int) -> Steps[Answer]
             continue
         headers = {} if guild is None else standing.of_guild(reader, guild, layout.shard(guild))
         page = Page(limit, room, last=after)
-        shape = rows.shape if guild is None else _in_guild(guild)
-        yield from fill(page, reader, cluster, Rows(keys.messages, shape), channel)
+        yield from fill(page, reader, cluster, Rows(keys.messages, _in_guild(guild)), channel)
         return page.answer(headers)
     return Answer(None)
 
@@ -118,7 +116,8 @@ def fill(page: Page, reader: Reader, cluster: int, rows: Rows, scope: int) -> St
         yield from each(reader, cluster, prefix, start, visit)
 
 
-def _in_guild(guild: int) -> _Shape:
+def _in_guild(guild: int | None) -> _Shape:
+    """A message's shape, in a channel of this guild's or of none."""
     return lambda reader, _, message, row: shapes.message(reader, guild, message, row)
 
 

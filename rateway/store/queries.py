@@ -12,7 +12,21 @@ from rateway.errors import RequestRefused
 from rateway.model.snowflake import parse_id
 
 from . import answers, lists, search
-from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, STAGES, STICKERS, THREADS, members, presences, voice_states
+from .keys import (
+    CHANNELS,
+    EMOJIS,
+    EVENTS,
+    INTEGRATIONS,
+    ROLES,
+    RULES,
+    SOUNDS,
+    STAGES,
+    STICKERS,
+    THREADS,
+    members,
+    presences,
+    voice_states,
+)
 from .lists import List, Rows, in_guild, of_table
 from .permissions import member_permissions
 from .shapes import channel, member, presence, thing, thread
@@ -164,6 +178,11 @@ QUERIES: dict[str, Query] = {
     "ScheduledEvent": _by_id(
         "ScheduledEvent", answers.scheduled_event, "scheduled event", guild_of=answers.guild_of_event
     ),
+    "SoundboardSound": _by_id("SoundboardSound", answers.sound, "sound"),
+    "AutoModerationRule": _by_id("AutoModerationRule", answers.rule, "rule"),
+    "ChannelInfo": _by_guild("ChannelInfo", answers.channel_info, "guild", "channel"),
+    "ThreadMembers": _by_id("ThreadMember", answers.thread_members, "thread", guild_of=answers.guild_of_thread),
+    "GuildInvites": _by_guild("Invite", answers.invites, "guild"),
     "Permissions": Query(
         (*_ids("guild", "user"), Argument("channel", optional=True)),
         frozenset({"Guild", "Role", "Member", "GuildChannel"}),
@@ -179,6 +198,9 @@ QUERIES: dict[str, Query] = {
     "GuildVoiceStates": _of_guild("VoiceState", Rows(voice_states, thing), "after_user"),
     "GuildScheduledEvents": _of_guild("ScheduledEvent", of_table(EVENTS), "after_event"),
     "GuildStageInstances": _of_guild("StageInstance", of_table(STAGES), "after_stage"),
+    "GuildSoundboardSounds": _of_guild("SoundboardSound", of_table(SOUNDS), "after_sound"),
+    "GuildIntegrations": _of_guild("Integration", of_table(INTEGRATIONS), "after_integration"),
+    "GuildAutoModerationRules": _of_guild("AutoModerationRule", of_table(RULES), "after_rule"),
     "ChannelMessages": Query(
         (Argument("channel"), *_page("after_message")), frozenset({"Message"}), steps=lists.channel_messages
     ),

@@ -41,7 +41,7 @@ UNREADABLE: tuple[tuple[str, Any], ...] = (
 """Events that no rule can be applied to: nothing changes."""
 
 choices = st.tuples(st.sampled_from((*HAPPENINGS, *OFTEN, *WITHOUT_EFFECT)), st.integers(0, 1 << 16))
-reads = st.lists(st.tuples(st.sampled_from(PLACES), st.lists(choices, min_size=1, max_size=15)), min_size=1, max_size=3)
+reads = st.lists(st.tuples(st.sampled_from(PLACES), st.lists(choices, min_size=4, max_size=15)), min_size=1, max_size=3)
 places = st.sampled_from(PLACES)
 
 
@@ -263,9 +263,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert store.failures <= self.unreadable[number] and not store.stopped, "an event could not be applied"
         worlds = list(self.worlds.values())
         for kind, *ids in (question for place in places or PLACES for question in QUESTIONS[place]):
-            owner = self.worlds[self.cluster(ids[0] >> 22 & TOTAL - 1)] if ids else worlds[0]
-            if kind == "VoiceState":
-                owner = self.worlds[self.cluster(ids[1] >> 22 & TOTAL - 1)]
+            guild = ids[1] if kind == "VoiceState" else ids[0] if ids else 0
+            assert isinstance(guild, int)
+            owner = self.worlds[self.cluster((guild >> 22) % TOTAL)]
             answer = self.cache.query(kind, ids)
             found = None if answer is None else msgspec.json.decode(answer)
             expected = told(worlds, owner, kind, ids)

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from tests.store import samples as s
+
 from .events import DMS, MESSAGES, PLACES, USERS, Place
 
-Question: TypeAlias = "tuple[str, *tuple[int, ...]]"
+Question: TypeAlias = "tuple[str, *tuple[int | str, ...]]"
 NOBODY = 424242
+LISTED = [
+    "Channels",
+    "Threads",
+    "Roles",
+    "Emojis",
+    "Stickers",
+    "Members",
+    "Presences",
+    "VoiceStates",
+    "ScheduledEvents",
+    "StageInstances",
+    "Invites",
+    "SoundboardSounds",
+    "Integrations",
+    "AutoModerationRules",
+]
 
 OF_NO_GUILD: list[Question] = [
     ("CurrentUser",),
     *(("User", user) for user in (*USERS, NOBODY, 8888)),
     *(("PrivateChannel", channel) for channel in (*DMS.values(), PLACES[0].text)),
     *(("Message", channel, message) for channel in DMS.values() for message in MESSAGES),
+    *(("ChannelMessages", channel) for channel in (*DMS.values(), NOBODY)),
+    *(("UserGuilds", user) for user in (*USERS, NOBODY)),
+    ("Guilds",),
     ("Group", NOBODY),
 ]
 
@@ -23,12 +44,24 @@ def of_guild(place: Place) -> list[Question]:
     return [
         ("Guild", place.guild),
         *(("GuildChannel", channel) for channel in (*place.channels, *place.threads, place.guild)),
+        *((f"Guild{what}", place.guild) for what in LISTED),
+        *(("SearchMembers", place.guild, prefix) for prefix in ("", "b", "NI", "Ann", "x")),
+        *(("Permissions", place.guild, user) for user in (s.ALICE, NOBODY)),
+        *(("Permissions", place.guild, s.BOB, where) for where in (place.text, place.threads[0], NOBODY)),
+        *(("ChannelInfo", place.guild, channel) for channel in place.channels),
+        *(("ThreadMembers", thread) for thread in place.threads),
+        *(("ChannelMessages", channel) for channel in place.written),
+        *(("Sticker", sticker) for sticker in place.stickers),
+        *(("StageInstance", stage) for stage in place.stages),
+        *(("ScheduledEvent", event) for event in place.events),
+        *(("SoundboardSound", sound) for sound in place.sounds),
+        *(("AutoModerationRule", rule) for rule in place.rules),
         *(("VoiceChannelStates", channel) for channel in (place.voice, place.text)),
         *(("Role", role) for role in place.roles),
         *(("Emoji", emoji) for emoji in place.emojis),
         *((kind, place.guild, user) for kind in ("Member", "Presence") for user in (*USERS, NOBODY)),
         *(("VoiceState", user, where) for user in USERS for where in (place.guild, place.voice, place.text)),
-        *(("Message", channel, message) for channel in place.written for message in (*MESSAGES, channel)),
+        *(("Message", channel, message) for channel in place.written for message in (*MESSAGES[:2], channel)),
     ]
 
 
