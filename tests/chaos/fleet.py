@@ -56,6 +56,8 @@ class Fleet:
     child_peak: int = field(default=0, init=False)
     _expected: set[int] = field(factory=set, init=False)
     """Exit codes that the present program may end with."""
+    _children_killed: int = field(default=0, init=False)
+    """Of the present program."""
     _refusals: int = field(default=0, init=False)
     _ending: bool = field(default=False, init=False)
     _sampling: LoopingCall = field(init=False)
@@ -88,6 +90,7 @@ class Fleet:
         program = Program(self._reactor, self._folder, self._environ)
         self.starts += 1
         self._expected = set()
+        self._children_killed = 0
         self.programs.append(program)
         program.ended.addCallback(self._ended, program)
 
@@ -96,8 +99,15 @@ class Fleet:
             self.wrong.append(f"rateway ended with {code}, and nobody had caused that")
         if "Traceback" in program.text:
             self.wrong.append("rateway wrote a traceback")
+        self.look_for_dead_children()
         if not self._ending:
             self._launch()
+
+    def look_for_dead_children(self) -> None:
+        """Children of the present program that nobody killed are wrong, though rateway starts them again."""
+        deaths = [line for line in self.program.lines if "it is started again in" in line]
+        if len(deaths) > self._children_killed:
+            self.wrong += ["a child ended that nobody had killed, one of these:", *deaths]
 
     def forget(self) -> None:
         """Forget how long stops took; of what those wrote that ended, only the last one's words are kept."""
@@ -126,6 +136,7 @@ class Fleet:
         """
         await until(self._reactor, lambda: self.program.children(), "a child process to kill", timeout)
         children = self.program.children()
+        self._children_killed += 1
         _kill(children[number % len(children)])
 
     async def terminate(self, timeout: float) -> None:

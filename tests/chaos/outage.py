@@ -35,6 +35,7 @@ async def outage(
         before = world.fleet.child_peak
         tell(f"the broker goes for {seconds:g} s; a child has {before / MIB:.0f} MiB")
         sent = world.traffic.sent
+        world.figures.faults["broker-killed"] += 1
         await node.die(seconds)
         away = world.traffic.sent - sent
         tell(f"it is back; {away} events were sent meanwhile; a child had {world.fleet.child_peak / MIB:.0f} MiB")

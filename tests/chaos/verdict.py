@@ -23,6 +23,7 @@ def find_wrong(world: World) -> list[str]:
     """All that isn't as it must be since the last check, in words."""
     simulator, fleet, ledger = world.simulator, world.fleet, world.ledger
     ledger.judge(simulator.events)
+    fleet.look_for_dead_children()
     wrong = [*ledger.wrong, *fleet.wrong]
     ledger.wrong.clear()
     fleet.wrong.clear()
