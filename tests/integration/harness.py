@@ -31,7 +31,7 @@ class WorldTestCase(TestCase):
     """A test with a Discord, a broker and a rateway of its own.
 
     At the end of each test: rateway ends in good order, broke no rule of Discord's that the test didn't expect
-    (``expected_breaches``), and its token stands in nothing that was written.
+    (``expected_breaches``), its token stands in nothing that was written, and nobody else can read its STATE_DIR.
     """
 
     timeout = 90
@@ -143,3 +143,8 @@ class WorldTestCase(TestCase):
         for file in self.folder.rglob("*"):
             if file.is_file():
                 self.assertNotIn(TOKEN.encode(), file.read_bytes(), str(file))
+        state = self.folder / "state"
+        open_to_others = [
+            str(path) for path in (state, *state.rglob("*")) if path.exists() and path.stat().st_mode & 0o77
+        ]
+        self.assertEqual(open_to_others, [])
