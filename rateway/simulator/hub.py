@@ -108,6 +108,10 @@ class Hub:
         """Seconds since 1970, as the world's clock has it."""
         return self.world_clock.seconds() + self._world_offset
 
+    def age(self, when: float) -> float:
+        """Seconds of the client's time since a moment of the world's."""
+        return (self.world_time() - when) / (self.options.speed or 1.0)
+
     def breach(self, rule: str, shard: int | None, detail: str) -> None:
         """The client broke a rule."""
         journal, detail = self.journal, self.veil(detail)

@@ -162,6 +162,14 @@ class CallbackTests(InteractionCase):
             (await self.post(simulator, follow_up, {"content": "y"}, headers=TOKENLESS)).code, (404, 10015)
         )
 
+    async def test_in_a_quick_world(self) -> None:
+        """Three seconds are the client's, however quickly the world's pass."""
+        simulator, _ = await self.arrange(speed=1000.0)
+        id = self.interact(simulator)
+        begun = simulator.hub.world_time()
+        await simulator.until(lambda: simulator.hub.world_time() > begun + 30, what="half a minute of the world")
+        self.assertEqual((await self.answer(simulator, id, {"type": 5})).status, 204)
+
     async def test_strange_events(self) -> None:
         """What a test sends under the name of an interaction may be anything; only one with its token is found."""
         simulator, _ = await self.arrange()

@@ -20,7 +20,7 @@ TOKEN_LIFE = 900.0
 class Asked:
     """An interaction.
 
-    :ivar at: when it was sent, by the hub's clock.
+    :ivar at: when it was sent, by the world's clock.
     :ivar callback: the type of its answer; None before that.
     :ivar original: the message that is its answer.
     :ivar private: ephemeral messages, which no channel remembers.
@@ -62,12 +62,12 @@ class Asking:
 
     def find(self, token: str) -> Asked | None:
         """The interaction with this token; None when none was sent, or its time is over."""
-        now = self.hub.now()
-        for known in [key for key, asked in self._known.items() if now - asked.at > TOKEN_LIFE]:
+        age = self.hub.age
+        for known in [key for key, asked in self._known.items() if age(asked.at) > TOKEN_LIFE]:
             del self._known[known]
         if token not in self._known:
             found = self._search(token)
-            if found is None or now - found.at > TOKEN_LIFE:
+            if found is None or age(found.at) > TOKEN_LIFE:
                 return None
             self._known[token] = found
         return self._known[token]

@@ -59,7 +59,7 @@ class Interactions:
             raise refusal(10062)
         if asked.callback is not None:
             raise refusal(40060)
-        if self._hub.now() - asked.at > ANSWER_WITHIN:
+        if self._hub.age(asked.at) > ANSWER_WITHIN:
             raise refusal(10062)
         fields = call.body.fields()
         if "type" not in fields:
