@@ -152,8 +152,8 @@ class CallbackTests(InteractionCase):
         simulator, _ = await self.arrange()
         late, answered = self.interact(simulator, "t1"), self.interact(simulator, "t2")
         await self.answer(simulator, answered, {"type": 4, "data": {"content": "x"}}, "t2")
-        now, passed = simulator.hub.now, 3.5
-        self.patch(simulator.hub, "now", lambda: now() + passed)
+        now, passed = simulator.hub.world_time, 3.5
+        self.patch(simulator.hub, "world_time", lambda: now() + passed)
         self.assertEqual((await self.answer(simulator, late, {"type": 5})).code, (404, 10062))
         follow_up = self.own(simulator, "t2")
         self.assertEqual((await self.post(simulator, follow_up, {"content": "y"}, headers=TOKENLESS)).status, 200)
