@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 import ujson
@@ -63,14 +63,24 @@ class Worker:
         await worker._consume(worker._reply_queue, worker._answered)
         return worker
 
-    async def bind(self, cluster: int, names: Iterable[str], queue: str = "", durable: bool = False) -> str:
-        """Declare the cluster's exchange as a bot does, bind a queue to it by these names, and consume it."""
+    async def bind(
+        self,
+        cluster: int,
+        names: Iterable[str],
+        queue: str = "",
+        durable: bool = False,
+        take: Callable[[Received], object] | None = None,
+    ) -> str:
+        """Declare the cluster's exchange as a bot does, bind a queue to it by these names, and consume it.
+
+        :param take: is given what comes, instead of ``events``.
+        """
         exchange = f"rateway-{cluster}"
         await self._channel.exchange_declare(exchange, "direct", durable=True)
         declared = await self._channel.queue_declare(queue, exclusive=not durable, durable=durable)
         for name in names:
             await self._channel.queue_bind(declared.method.queue, exchange, name)
-        await self._consume(declared.method.queue, self.events.append)
+        await self._consume(declared.method.queue, take or self.events.append)
         return str(declared.method.queue)
 
     async def query(self, cluster: int, kind: str, *arguments: object) -> Any:
