@@ -30,7 +30,12 @@ from .stores import dispatch, open_store, rows
 PER_CLUSTER = 2
 MEMORY = Path("/dev/shm")
 """Where a file is memory: nothing here is about the disk."""
-OFTEN = ("GUILD_CREATE",) * 3 + ("MESSAGE_CREATE", "VOICE_STATE_UPDATE", "GUILD_MEMBER_ADD", "THREAD_CREATE") * 3
+OFTEN = (
+    *("GUILD_CREATE", "VOICE_STATE_UPDATE", "GUILD_MEMBER_ADD", "THREAD_CREATE", "MESSAGE_UPDATE") * 3,
+    *("MESSAGE_CREATE",) * 12,
+    *("MESSAGE_REACTION_ADD", "THREAD_LIST_SYNC", "PRESENCE_UPDATE", "CHANNEL_UPDATE") * 2,
+)
+"""More often than others, so that there is something for those to change."""
 UNREADABLE: tuple[tuple[str, Any], ...] = (
     ("GUILD_CREATE", {"name": "of no id"}),
     ("GUILD_ROLE_CREATE", {"guild_id": str(PLACES[0].guild), "role": None}),

@@ -13,7 +13,7 @@ TOTAL = 4
 USERS = (s.BOT, s.ALICE, s.BOB, s.CAROL)
 NAMES = ("ann", "bea")
 DMS = {s.ALICE: 9001, s.BOB: 9002}
-MESSAGES = range(5001, 5006)
+MESSAGES = range(5001, 5005)
 
 
 class Place:
@@ -162,6 +162,10 @@ class Draw:
         """A voice state."""
         return s.voice_state(user, channel, self_deaf=self.maybe())
 
+    def spot(self) -> int:
+        """Where a message is: mostly in one of two places."""
+        return self.choice((self.place.text, self.place.threads[0]) if self.maybe(0.8) else self.place.written)
+
     def emoji_of_reaction(self) -> Json:
         """One of Unicode, or a custom one, whose name may be told or not."""
         return self.choice([{"id": None, "name": "x"}, {"id": "77", "name": "y"}, {"id": "77", "name": None}])
@@ -171,12 +175,12 @@ class Draw:
         message = {"message_id": str(self.choice(MESSAGES))}
         if self.maybe(0.15):
             return message | {"channel_id": str(self.choice(list(DMS.values())))}
-        return message | {"channel_id": str(self.choice(self.place.written))} | self.of_channel()
+        return message | {"channel_id": str(self.spot())} | self.of_channel()
 
     def message(self) -> Json:
         """A message in the guild: by a member, by who is none any more, by a webhook, or ephemeral."""
         user = self.choice(USERS)
-        channel = self.choice(self.place.written)
+        channel = self.spot()
         d = s.message(self.choice((*MESSAGES, channel)), channel, self.user(user), content=self.name())
         d |= {"guild_id": str(self.place.guild), "member": self.inside(user), "tts": self.maybe()}
         if self.maybe(0.2):

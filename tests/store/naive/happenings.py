@@ -211,7 +211,7 @@ HAPPENINGS: dict[str, Callable[[Draw], Json]] = {
     "GUILD_MEMBERS_CHUNK": chunk,
     "PRESENCE_UPDATE": lambda x: x.presence(),
     "VOICE_STATE_UPDATE": voice_update,
-    "MESSAGE_CREATE": lambda x: x.private_message() if x.maybe(0.2) else x.message(),
+    "MESSAGE_CREATE": lambda x: x.private_message() if x.place.shard == 0 and x.maybe(0.2) else x.message(),
     "MESSAGE_UPDATE": message_update,
     "MESSAGE_DELETE": message_delete,
     "MESSAGE_DELETE_BULK": lambda x: (
