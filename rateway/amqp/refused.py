@@ -73,8 +73,8 @@ class Refused:
             return
         self._spool.confirm(self._batch_end)
         self._delay = self._longer() if self._again else 0.0
-        self._again = False
-        self._schedule()
+        again, self._again = self._again, False
+        self._schedule(self._delay if again else 0.0)
 
     def start(self) -> None:
         """Try what an earlier process left."""
@@ -89,9 +89,9 @@ class Refused:
     def _longer(self) -> float:
         return min(max(self._delay * 2.0, FIRST_RETRY), LONGEST_RETRY)
 
-    def _schedule(self) -> None:
+    def _schedule(self, delay: float | None = None) -> None:
         if self._spool.unread and not self.in_flight and self._call is None:
-            self._call = self._clock.callLater(self._delay or FIRST_RETRY, self._try)
+            self._call = self._clock.callLater(self._delay or FIRST_RETRY if delay is None else delay, self._try)
 
     def _try(self) -> None:
         self._call = None

@@ -200,6 +200,17 @@ class RefusedTests(BenchTestCase):
         self.assertEqual(times, [1, 1, 2, 4, 8, 16])
         self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
 
+    def test_taken_again(self) -> None:
+        """Once a batch is taken whole, the next one follows at once: much that waited is soon gone."""
+        bench = self.bench(ScriptedBroker(confirms=False), disk=True, limit=8 * DISK)
+        bench.publish(1, 200, size=10_000)
+        bench.scripted.now.confirm(0, multiple=True, ack=False)
+        bench.scripted.pump()
+        bench.scripted.confirms = True
+        bench.scripted.advance(1.1, 0.1)
+        self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
+        self.assertEqual(bench.sequences(), [*range(1, 201)] * 2)
+
     def test_cursor_goes_on(self) -> None:
         """A refused event lies on disk: the cursor goes past it."""
         bench = self.refusing()
