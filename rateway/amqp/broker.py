@@ -185,10 +185,10 @@ class ClusterBroker(Service):
         self._connector.start()
         self._watch.start(CONFIRM_WITHIN, now=False)
 
-    def stop_inbox(self, within: float) -> Deferred[None]:
-        """Take no more requests; fires when none comes any more, or after that many seconds."""
-        stopping = Deferred.fromCoroutine(self._inbox.stop())
-        return stopping.addTimeout(within, self._reactor, onTimeoutCancel=lambda _, __: None)
+    def stop_inbox(self, within: float) -> Deferred[bool]:
+        """Take no more requests; fires when none comes any more, with ``False`` if the broker didn't answer in time."""
+        stopping = Deferred.fromCoroutine(self._inbox.stop()).addCallback(lambda _: True)
+        return stopping.addTimeout(within, self._reactor, onTimeoutCancel=lambda _, __: False)
 
     def secure(self) -> None:
         """Write all held events to disk, as far as it takes them: see :meth:`Publisher.secure`."""

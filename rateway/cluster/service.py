@@ -61,7 +61,8 @@ class ClusterService(MultiService):
     ) -> None:
         super().__init__()
         self.cluster = cluster
-        self._drained = False
+        self._answers = True
+        """While it stops: the broker has left nothing unanswered yet."""
         self._store = store
         clock = self._clock = IReactorTime(reactor)
         resumable = store.sessions()
@@ -163,7 +164,7 @@ class ClusterService(MultiService):
             return
         self.running = 0
         phases = (
-            Phase("leaving the inbox", deadlines.INBOX, self._broker.stop_inbox),
+            Phase("leaving the inbox", deadlines.INBOX, self._leave_inbox),
             Phase("closing the shards", deadlines.SHARDS, lambda _: self._close_shards(final)),
             Phase("waiting for confirms", deadlines.FLUSH, self._flush),
             Phase("writing down the sessions", deadlines.SESSIONS, lambda _: self._safekeeping.stop()),
@@ -175,14 +176,18 @@ class ClusterService(MultiService):
         finally:
             self._store.close()
 
+    async def _leave_inbox(self, seconds: float) -> None:
+        self._answers = await self._broker.stop_inbox(seconds)
+
     async def _close_shards(self, final: bool) -> None:
         stopping = [shard.stop(final=final) for shard in self.shards.values() if final or shard.running]
         await DeferredList(stopping, consumeErrors=True)
 
     async def _flush(self, seconds: float) -> None:
         self._pipeline.flush()
-        self._drained = await self._broker.drained(seconds)
-        if not self._drained:
+        drained = await self._broker.drained(self._patience(seconds))
+        if not drained:
+            self._answers = False
             self._log.warn(
                 "cluster {n} stops with {count} events the broker has not confirmed: they wait on disk, and are "
                 "published at the next start",
@@ -203,7 +208,11 @@ class ClusterService(MultiService):
         return found
 
     def _leave(self, seconds: float) -> Deferred[None]:
-        return self._broker.leave(seconds if self._drained else min(seconds, deadlines.NO_GOODBYE))
+        return self._broker.leave(self._patience(seconds))
+
+    def _patience(self, seconds: float) -> float:
+        """How long to wait for the broker: one that hangs is not to be waited for in each phase anew."""
+        return seconds if self._answers else min(seconds, deadlines.UNANSWERED)
 
     def _delivered(self, delivery: Delivery) -> None:
         if delivery.routing_key == COMMAND_KEY:

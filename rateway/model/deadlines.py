@@ -39,5 +39,5 @@ SESSIONS = 1.0
 GOODBYE = 2.0
 """Seconds for the broker to close the connection."""
 
-NO_GOODBYE = 0.5
-"""Seconds for the same where the broker left events unconfirmed: it hangs, and would let us wait for nothing."""
+UNANSWERED = 0.5
+"""Seconds for confirms, and for the goodbye, from a broker that left something unanswered before: it hangs."""

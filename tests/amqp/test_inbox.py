@@ -361,7 +361,7 @@ class DeliveryTests(BenchTestCase):
         stopped = bench.broker.stop_inbox(2.0)
         self.assertNoResult(stopped)
         bench.scripted.pump()
-        self.successResultOf(stopped)
+        self.assertTrue(self.successResultOf(stopped))
         self.assertEqual([each.body for each in bench.recorder.deliveries], [b"before"])
         self.assertEqual([tag for _, tag, _ in connection.acknowledged], [1])
         connection.break_off()
@@ -369,20 +369,20 @@ class DeliveryTests(BenchTestCase):
         self.assertNotIn("basic.consume", [name for name, _ in bench.scripted.now.calls])
 
     def test_stop_without_answer(self) -> None:
-        """A broker that doesn't answer holds up a stop for two seconds, not more."""
+        """A broker that doesn't answer holds up a stop for two seconds, not more; that it hangs is told."""
         bench = self.bench()
         bench.scripted.script["basic.cancel"] = lambda *_: None
         stopped = bench.broker.stop_inbox(2.0)
         bench.scripted.advance(1.5)
         self.assertNoResult(stopped)
         bench.scripted.advance(1)
-        self.successResultOf(stopped)
+        self.assertFalse(self.successResultOf(stopped))
 
     def test_stop_while_away(self) -> None:
         """A broker that is away holds up nothing."""
         bench = self.bench()
         bench.scripted.go_away()
-        self.successResultOf(bench.broker.stop_inbox(2.0))
+        self.assertTrue(self.successResultOf(bench.broker.stop_inbox(2.0)))
 
 
 class AnswerTests(BenchTestCase):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
@@ -13,6 +13,11 @@ from .outage import GROWTH, outage
 from .verdict import STOP_WITHIN
 from .world import Layout, World
 
+T = TypeVar("T")
+
+BOUND = 180.0
+"""Seconds that a test may take; it takes ten to forty."""
+
 LAYOUT = Layout(shards=4, per_cluster=2, numbered=300.0, lively=100.0, small_disk=False)
 """400 events a second on 4 shards, in two processes."""
 
@@ -20,15 +25,22 @@ LAYOUT = Layout(shards=4, per_cluster=2, numbered=300.0, lively=100.0, small_dis
 class HoldingTests(TestCase):
     """Nothing lost, nothing identified anew, every stop in time."""
 
-    timeout = 240
+    timeout = 2 * BOUND
 
     async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
 
         self.reactor: Any = reactor
 
+    def bounded(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:
+        """In time, or cancelled: then it ends all that it started, which trial's own timeout would leave."""
+        return Deferred.fromCoroutine(work).addTimeout(BOUND, self.reactor)
+
     async def under(self, do: Callable[[World], Awaitable[None]], times: int) -> World:
         """The same fault so many times, each once all is well again after the one before."""
+        return await self.bounded(self._under(do, times))
+
+    async def _under(self, do: Callable[[World], Awaitable[None]], times: int) -> World:
         world = World(self.reactor, process_node(), 1, LAYOUT, {})
         try:
             await world.begin()
@@ -63,6 +75,7 @@ class HoldingTests(TestCase):
 
         world = await self.under(terminate, 1)
         self.assertEqual((world.figures.starts, world.figures.resumes), (2, LAYOUT.shards))
+        # It did wait for an answer of the broker's: once, not in each phase of the stop.
         self.assertGreater(world.figures.longest_stop, 1.0)
 
     async def test_tree_killed_three_times(self) -> None:
@@ -95,7 +108,7 @@ class HoldingTests(TestCase):
 
     async def test_outage_under_load(self) -> None:
         """The broker is away for twenty seconds and more at 2,000 events/s: all arrives, and memory stays small."""
-        figures, growth = await outage(self.reactor, process_node(), 15.0)
+        figures, growth = await self.bounded(outage(self.reactor, process_node(), 15.0))
         self.assertEqual((figures.starts, figures.resumes), (1, 0))
         self.assertLess(growth, GROWTH)
         self.assertGreater(figures.events, 40_000)

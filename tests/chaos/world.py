@@ -226,7 +226,7 @@ class World:
         await self.active()
         sent = by_identity(self.simulator.events)
         try:
-            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 30.0)
+            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 60.0)
         except AssertionError:
             # Says which events are missing.
             self.wrong += find_wrong(self)
