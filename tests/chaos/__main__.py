@@ -42,6 +42,15 @@ def _tell(words: str) -> None:
     print(words, flush=True)
 
 
+async def _one_world(reactor: Any, node: Node, seed: int, faults: int, every: int) -> Figures:
+    try:
+        return await run(reactor, node, seed, faults, every, _tell)
+    except Broken as broken:
+        # At once: the other worlds may go on for hours.
+        _tell(str(broken))
+        raise
+
+
 async def _soak(reactor: Any, options: argparse.Namespace) -> Figures:
     nodes = [Node(reactor) for _ in range(options.worlds)]
     for node in nodes:
@@ -50,20 +59,19 @@ async def _soak(reactor: Any, options: argparse.Namespace) -> Figures:
         options.faults // options.worlds + (turn < options.faults % options.worlds) for turn in range(options.worlds)
     ]
     runs = [
-        Deferred.fromCoroutine(run(reactor, node, options.seed + turn, share, options.every, _tell))
+        Deferred.fromCoroutine(_one_world(reactor, node, options.seed + turn, share, options.every))
         for turn, (node, share) in enumerate(zip(nodes, shares, strict=True))
     ]
-    total = Figures()
-    broken = []
+    total, broken = Figures(), 0
     result: Any
     # Each is waited for, whatever becomes of the others: it ends what it started.
     for good, result in await DeferredList(runs, consumeErrors=True):
         if good:
             total.add(result)
         else:
-            broken.append(result.getErrorMessage())
+            broken += 1
     if broken:
-        raise Broken("\n\n".join(broken))
+        raise Broken(f"{broken} of {options.worlds} worlds broke: see above")
     return total
 
 
