@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.error import ReactorNotRunning
+from twisted.python.failure import Failure
 
 from scripts import rabbitmq_node
 
@@ -45,9 +46,9 @@ def _tell(words: str) -> None:
 async def _one_world(reactor: Any, node: Node, seed: int, faults: int, every: int) -> Figures:
     try:
         return await run(reactor, node, seed, faults, every, _tell)
-    except Broken as broken:
+    except Exception as error:
         # At once: the other worlds may go on for hours.
-        _tell(str(broken))
+        _tell(str(error) if isinstance(error, Broken) else Failure().getTraceback())
         raise
 
 

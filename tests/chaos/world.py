@@ -150,7 +150,8 @@ class World:
                 await self.fleet.end()
             for task in self._tasks:
                 await task
-            await self.simulator.stop()
+            if hasattr(self, "simulator"):
+                await self.simulator.stop()
             if self._vhost is not None and self.node.serves:
                 await self._vhost.delete()
         finally:
