@@ -18,12 +18,19 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 from rateway import __version__
+from rateway.gateway.inflate import MAX_PAYLOAD
 from rateway.model.closecodes import OwnClose
 
 from .frames import Message, cut_messages, frame_end
 
 CLOSE_TIMEOUT = 2.0
 """Seconds the other end has to close the TCP connection after a close frame, before we abort it."""
+
+_HEAD = 10
+"""Bytes of the longest head of a frame that isn't masked (RFC 6455, 5.2)."""
+
+LONGEST = MAX_PAYLOAD
+"""Bytes of one message, in however many frames; whoever sends a longer one is dropped, and the session resumed."""
 
 
 class ConnectionOwner(Protocol):
@@ -137,6 +144,10 @@ class GatewayConnection(WebSocketClientProtocol):
                 if position == end:
                     return
             stop = frame_end(data, position)
+            if stop - position > LONGEST + _HEAD:
+                # Autobahn refuses it by its head alone.
+                self._dataReceived(data[position:])
+                return
             if stop > end:
                 self._parts, self._missing = [data[position:]], stop - end
                 return
@@ -177,12 +188,13 @@ class GatewayConnection(WebSocketClientProtocol):
 def connection_factory(reactor: object, url: str, owner: ConnectionOwner) -> WebSocketClientFactory:
     """Makes the one connection to ``url``, which has its query.
 
-    Time-outs are the life cycle's and heartbeats Discord's, so Autobahn's timers are off; and so are limits of size,
-    the check of UTF-8, and compression per message.
+    Time-outs are the life cycle's and heartbeats Discord's, so Autobahn's timers are off; and so are the check of
+    UTF-8, and compression per message.
     """
     factory = WebSocketClientFactory(url, useragent=f"rateway/{__version__}", reactor=reactor)
     factory.noisy = False
     factory.setProtocolOptions(
+        maxMessagePayloadSize=LONGEST,
         utf8validateIncoming=False,
         perMessageCompressionOffers=[],
         failByDrop=True,

@@ -13,8 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.model.closecodes import OwnClose
+from rateway.shard import protocol
 from rateway.shard.frames import Message, cut_messages, frame_end
-from rateway.shard.protocol import CLOSE_TIMEOUT, GatewayConnection, connection_factory
+from rateway.shard.protocol import CLOSE_TIMEOUT, LONGEST, GatewayConnection, connection_factory
 
 from .wire import BINARY, CLOSE, PING, PONG, TEXT, Wire, accept_upgrade, close_frame, frame, opened, plug
 
@@ -324,6 +325,22 @@ class CloseTests(SynchronousTestCase):
         self.assertEqual(self.close_codes(), [])
         self.wire.lose()
         self.assertIn("masked", self.owner.ends[0][1])
+
+    def test_endless_messages(self) -> None:
+        """A frame, or fragments, beyond what a payload may have: dropped without a word, before they are gathered."""
+        long = frame(b"", BINARY)[:1] + b"\x7f" + (LONGEST + 1).to_bytes(8, "big")
+        part, more = frame(b"x" * 400, BINARY, fin=False), frame(b"x" * 400, 0, fin=False)
+        for stream, limit in ((long + b"x" * 100, LONGEST), (part + more + more, 1000)):
+            self.patch(protocol, "LONGEST", limit)
+            owner = Owner()
+            ours = connection(owner)
+            wire = opened(ours)
+            ours.dataReceived(stream)
+            self.assertTrue(wire.aborted)
+            self.assertEqual(wire.sent(), [])
+            self.assertEqual(owner.messages, [])
+            wire.lose()
+            self.assertEqual([code for code, _ in owner.ends], [None])
 
     def test_a_bug_drops_only_the_connection(self) -> None:
         """An exception while reading is logged, and drops the connection: the process lives, the shard resumes."""
