@@ -419,6 +419,4 @@ class ModelTests(SynchronousTestCase):
         """Whatever happens, what is unconfirmed is there, once and in order."""
         chosen = settings(max_examples=60, stateful_step_count=40, deadline=None)
         with quiet():
-            run_state_machine_as_test(
-                Model, settings=settings(chosen, suppress_health_check=list(HealthCheck))
-            )
+            run_state_machine_as_test(Model, settings=settings(chosen, suppress_health_check=list(HealthCheck)))
