@@ -16,7 +16,8 @@ class Figures:
     :ivar faults: how many of each kind.
     :ivar events: that Discord sent; ``duplicates`` those that came more than once.
     :ivar refused_by_disk: how often a cluster found no room for its events and stopped reading.
-    :ivar longest_stop: seconds from SIGTERM to the end; ``longest_early_stop`` where it was still starting.
+    :ivar longest_stop: seconds from SIGTERM to the end, but for those in which the machine let others run;
+        ``longest_by_clock`` with them; ``longest_early_stop`` where it was still starting.
     :ivar parent_peak: most bytes of memory of its own that a parent had; ``child_peak`` a child.
     :ivar entities: things the cache was asked for and had right.
     """
@@ -31,6 +32,7 @@ class Figures:
     refused_by_disk: int = 0
     longest_stop: float = 0.0
     longest_early_stop: float = 0.0
+    longest_by_clock: float = 0.0
     parent_peak: int = 0
     child_peak: int = 0
     entities: int = 0
@@ -50,7 +52,7 @@ class Figures:
             "entities",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("longest_stop", "longest_early_stop", "parent_peak", "child_peak", "seconds"):
+        for name in ("longest_stop", "longest_early_stop", "longest_by_clock", "parent_peak", "child_peak", "seconds"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
     def report(self) -> str:
@@ -64,7 +66,8 @@ class Figures:
                 f"events      {self.events} sent, all of them arrived, {self.duplicates} came more than once",
                 f"sessions    {self.identifies} identified, {self.resumes} times resumed",
                 f"rateway     started {self.starts} times; {self.refused_by_disk} times a cluster found its disk full",
-                f"SIGTERM     {self.longest_stop:.2f} s at most, {self.longest_early_stop:.2f} s where it was starting",
+                f"SIGTERM     {self.longest_stop:.2f} s at most, {self.longest_early_stop:.2f} s amid the start; "
+                f"by the clock, with what the machine gave to others, {self.longest_by_clock:.2f} s",
                 f"memory      at most {self.parent_peak / MIB:.0f} MiB a parent, {child} MiB a child",
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,23 +12,10 @@ from twisted.internet.task import LoopingCall
 
 from tests.integration.program import TWISTD, Program, until
 
+from .processes import Stopwatch, kill, memory_of
+
 SAMPLE_EVERY = 0.25
 """Seconds between two looks at the processes' memory."""
-
-
-def memory_of(pid: int, program: bytes) -> int:
-    """Bytes of a process that are in memory (RSS); 0 if it is gone.
-
-    :param program: stands in its command line. Just after the fork, a process is still a copy of its parent.
-    """
-    try:
-        if program not in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return 0
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(kilobytes[0]) * 1024 if kilobytes else 0
 
 
 @define(eq=False)
@@ -38,7 +24,8 @@ class Fleet:
 
     :ivar programs: all of them, oldest first.
     :ivar wrong: what must not happen, in words: an end that nobody caused, an exit code that isn't right.
-    :ivar stops: seconds from each SIGTERM to the end; ``early_stops`` of those that came while it was starting, when
+    :ivar stops: seconds from each SIGTERM to the end, but for those in which the machine let others run;
+        ``longest_by_clock`` the most that passed; ``early_stops`` of those that came while it was starting, when
         the children's Pythons have to come up before they can be told to stop.
     :ivar starts: how often it was started.
     :ivar parent_peak: most bytes a parent had; ``child_peak`` a child.
@@ -51,6 +38,7 @@ class Fleet:
     wrong: list[str] = field(factory=list, init=False)
     stops: list[float] = field(factory=list, init=False)
     early_stops: list[float] = field(factory=list, init=False)
+    longest_by_clock: float = field(default=0.0, init=False)
     starts: int = field(default=0, init=False)
     parent_peak: int = field(default=0, init=False)
     child_peak: int = field(default=0, init=False)
@@ -127,7 +115,7 @@ class Fleet:
         """SIGKILL to all processes at once."""
         self._expect(-signal.SIGKILL)
         for pid in (self.program.pid, *self.program.children()):
-            _kill(pid)
+            kill(pid)
 
     async def kill_child(self, number: int, timeout: float) -> None:
         """SIGKILL to one of the children that there are by then.
@@ -137,7 +125,7 @@ class Fleet:
         await until(self._reactor, lambda: self.program.children(), "a child process to kill", timeout)
         children = self.program.children()
         self._children_killed += 1
-        _kill(children[number % len(children)])
+        kill(children[number % len(children)])
 
     async def terminate(self, timeout: float) -> None:
         """SIGTERM to the parent, and wait for its end. Before it logs anything, it has no handler for the signal."""
@@ -145,10 +133,17 @@ class Fleet:
         self._expect(0)
         if not program.lines:
             self._expect(-signal.SIGTERM)
-        started, asked = program.said("every cluster is started"), self._reactor.seconds()
+        started = program.said("every cluster is started")
+        watch = Stopwatch(self._reactor.seconds, program.pid, program.children)
         program.kill(signal.SIGTERM)
-        await until(self._reactor, lambda: program.exit_code is not None, "the end after SIGTERM", timeout)
-        (self.stops if started else self.early_stops).append(self._reactor.seconds() - asked)
+
+        def ended() -> bool:
+            watch.look()
+            return program.exit_code is not None
+
+        await until(self._reactor, ended, "the end after SIGTERM", timeout)
+        (self.stops if started else self.early_stops).append(max(watch.elapsed - watch.waited, 0.0))
+        self.longest_by_clock = max(self.longest_by_clock, watch.elapsed)
 
     def _expect(self, code: int) -> None:
         self._expected.add(code)
@@ -177,14 +172,6 @@ class Fleet:
         self.parent_peak = max(self.parent_peak, memory_of(program.pid, TWISTD.encode()))
         children = [memory_of(pid, b"rateway.process.child") for pid in program.children()]
         self.child_peak = max([self.child_peak, *children])
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        # It ended by itself meanwhile.
-        return
 
 
 def _refusals(programs: Iterable[Program]) -> int:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .world import World
 
 STOP_WITHIN, EARLY_STOP_WITHIN = 5.0, 10.0
-"""Seconds from SIGTERM to the end: of a rateway that had started, and of one that was starting."""
+"""Seconds from SIGTERM to the end: of a rateway that had started, and of one that was starting. Those in which it was
+ready to run, but the machine let others run, are not its own."""
 
 PARENT_MEMORY, CHILD_MEMORY = 120 * MIB, 256 * MIB
 """What a process may have in memory (RSS). A child holds at most 64 MiB of events that the broker hasn't confirmed."""

@@ -267,6 +267,7 @@ class World:
         figures.refused_by_disk = fleet.refusals
         figures.longest_stop = max([figures.longest_stop, *fleet.stops])
         figures.longest_early_stop = max([figures.longest_early_stop, *fleet.early_stops])
+        figures.longest_by_clock = fleet.longest_by_clock
         figures.parent_peak, figures.child_peak = fleet.parent_peak, fleet.child_peak
         figures.seconds = self.reactor.seconds() - self._began
         self.ledger.roll()
