@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, field
 from twisted.logger import Logger
 
+from rateway.model.dispatch import Dispatch
 from rateway.spool.record import SpooledEvent
 
 from .frames import EventEncoder
@@ -41,6 +42,23 @@ class Expiry:
         """When, in ms since 1970; 0 for never."""
         ttl = self.ttl.get(name)
         return 0 if ttl is None else received_ms + ttl
+
+    def fresh(
+        self,
+        frames: Sequence[bytes],
+        shard_id: int,
+        session_id: str,
+        dispatches: Sequence[Dispatch],
+        received_ms: int,
+    ) -> list[Entry]:
+        """Events that came just now, as memory alone holds them."""
+        pairs = zip(frames, dispatches, strict=True)
+        if not self.ttl:
+            return [(data, shard_id, session_id, dispatch[0], 0, 0) for data, dispatch in pairs]
+        expires = self.expires
+        return [
+            (data, shard_id, session_id, dispatch[0], 0, expires(dispatch[1], received_ms)) for data, dispatch in pairs
+        ]
 
     def entry(self, encoder: EventEncoder, event: SpooledEvent, place: int) -> Entry | None:
         """An event that has waited, as bytes with what is left of its time; ``None`` if nothing is."""

@@ -102,15 +102,8 @@ class Publisher:
             )
             return
         frames = self._encoder.encode(shard_id, session_id, dispatches, received_ms)
-        expires = self._expiry.expires if self._expiry.ttl else None
         size = sum(map(len, frames))
-        self._line.extend(
-            [
-                (data, shard_id, session_id, dispatch[0], 0, expires(dispatch[1], received_ms) if expires else 0)
-                for data, dispatch in zip(frames, dispatches, strict=True)
-            ],
-            size,
-        )
+        self._line.extend(self._expiry.fresh(frames, shard_id, session_id, dispatches, received_ms), size)
         self.held_bytes += size
         self._in_memory += len(frames)
         if self.held_bytes > self._memory and not self._room.full:
@@ -273,18 +266,21 @@ class Publisher:
         self._settle(window.settle(window.head))
 
     def _settle(self, settled: Sequence[Entry]) -> None:
-        note = self._backlog.note
         size = count = 0
-        for frames, shard, session, seq, place, _ in settled:
+        last: dict[int, Entry] = {}
+        for entry in settled:
+            frames, place = entry[0], entry[4]
             if frames is not None:
                 size += len(frames)
                 count += 1
-            if place == 0:
-                note(shard, session, seq)
+            if not place:
+                last[entry[1]] = entry
             elif place > 0:
                 self._done = place
             elif frames is not None:
                 self._refused.settled(1)
+        for entry in last.values():
+            self._backlog.note(entry[1], entry[2], entry[3])
         self.held_bytes -= size
         self._in_memory -= count
 
@@ -311,9 +307,12 @@ class Publisher:
     def report(self) -> None:
         """Tell what the last read settled; called at its end."""
         self._backlog.tell()
-        if self._done:
+        if not self._in_memory:
+            # Also what was confirmed out of order on a connection that broke then.
+            self._spool.confirm_taken()
+        elif self._done:
             self._spool.confirm(self._done)
-            self._done = 0
+        self._done = 0
         if self._expiry.gone and not self._in_memory:
             self._settle_expired()
         if self._room.full:

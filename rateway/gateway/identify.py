@@ -237,6 +237,10 @@ class IdentifyQueue:
             self._breakers[shard_id] = Breaker(past, trips, min(until - ahead, now + breaker.CAP))
         return True
 
+    def forgot(self, now: float) -> None:
+        """An earlier process identified, nobody knows whom and when: it may have been just now."""
+        self._recent.update(dict.fromkeys(range(self._limits.max_concurrency), now))
+
     def _key(self, shard_id: int) -> int:
         return shard_id % self._limits.max_concurrency
 

@@ -105,7 +105,11 @@ class FleetGate:
         self._queue = IdentifyQueue(limits, reactor.seconds())
         snapshot = memory.identify_snapshot()
         if not self._queue.restore(snapshot, reactor.seconds(), wall()) and snapshot:
-            self._log.warn("identify.json in STATE_DIR is of another version, or damaged: starting without it")
+            self._queue.forgot(reactor.seconds())
+            self._log.warn(
+                "identify.json in STATE_DIR is of another version, or damaged: starting without it, in 5 s, for the "
+                "last IDENTIFYs may have been just now"
+            )
         self._waiting: dict[int, Deferred[None]] = {}
         self._granted: set[int] = set()
         self._timer: IDelayedCall | None = None

@@ -78,21 +78,22 @@ class StateFolder:
 
     def identify_snapshot(self) -> Mapping[str, object]:
         """What the identify queue left behind."""
-        return self._read("identify.json")
+        return self._read("identify.json", {"damaged": True})
 
     def keep_identify_snapshot(self, snapshot: Mapping[str, object]) -> None:
         """Keep the identify queue's times and counts for a later process."""
         self._write("identify.json", snapshot)
 
-    def _read(self, name: str) -> dict[str, object]:
+    def _read(self, name: str, damaged: Mapping[str, object] | None = None) -> Mapping[str, object]:
+        """A file's content; ``damaged`` if it can't be read."""
         try:
             value = ujson.loads((self.folder / name).read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError):
             self._log.warn("{name} in STATE_DIR can't be read: starting without it", name=name)
-            return {}
-        return value if isinstance(value, dict) else {}
+            return damaged or {}
+        return value if isinstance(value, dict) else damaged or {}
 
     def _write(self, name: str, value: Mapping[str, object]) -> None:
         new = self.folder / f"{name}.new"

@@ -29,6 +29,9 @@ CLOSE_TIMEOUT = 2.0
 _HEAD = 10
 """Bytes of the longest head of a frame that isn't masked (RFC 6455, 5.2)."""
 
+_CONTROL = 8
+"""The first of the opcodes of control frames, which may come amid a message."""
+
 LONGEST = MAX_PAYLOAD
 """Bytes of one message, in however many frames; whoever sends a longer one is dropped, and the session resumed."""
 
@@ -144,7 +147,9 @@ class GatewayConnection(WebSocketClientProtocol):
                 if position == end:
                     return
             stop = frame_end(data, position)
-            if stop - position > LONGEST + _HEAD:
+            opcode = data[position] & 15
+            misplaced = opcode < _CONTROL and (opcode == 0) != self.inside_message
+            if misplaced or stop - position > LONGEST + _HEAD:
                 # Autobahn refuses it by its head alone.
                 self._dataReceived(data[position:])
                 return

@@ -262,6 +262,11 @@ class Spool:
         except OSError as error:
             self._log.warn("{folder} can't be tidied: {error}", folder=str(self.folder), error=error.strerror)
 
+    def confirm_taken(self) -> None:
+        """All that is in memory too, or was, is where it belongs. Never raises OSError."""
+        if self._taken:
+            self.confirm(self._taken[-1][0])
+
     def _delete_before(self, number: int) -> None:
         while self._segments and self._segments[0].number < number:
             segment = self._segments.popleft()

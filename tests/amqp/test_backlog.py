@@ -157,6 +157,19 @@ class SpoolTests(BenchTestCase):
         bench.start()
         self.assertEqual((bench.sequences(), bench.broker.held_events), ([1, 2, 3, 4, 1, 2, 3], 0))
 
+    def test_confirmed_out_of_order_before_a_break(self) -> None:
+        """What is on disk of it is let go once all before it is confirmed, on the next connection."""
+        bench = self.bench(ScriptedBroker(confirms=False), disk=True)
+        bench.publish(1, 3)
+        bench.broker.secure()
+        bench.scripted.now.confirm(3)
+        bench.scripted.pump()
+        bench.scripted.now.break_off()
+        bench.scripted.confirms = True
+        bench.scripted.advance(10)
+        self.assertEqual((bench.sequences(), bench.broker.held_events), ([1, 2, 3, 1, 2], 0))
+        self.assertEqual(body_size(bench), 0)
+
     def test_drained_with_a_backlog(self) -> None:
         """A stop doesn't wait for what is on disk."""
         bench = self.away()

@@ -75,7 +75,7 @@ class StateFolderTests(SynchronousTestCase):
         for name in ("plan.json", "identify.json"):
             (self.folder / name).mkdir(parents=True)
         state = self.locked()
-        self.assertEqual((state.remembered_total(), state.identify_snapshot()), (None, {}))
+        self.assertEqual((state.remembered_total(), state.identify_snapshot()), (None, {"damaged": True}))
         state.remember_total(5)
         self.assertEqual(len(heard.texts("error")), 1)
         state.unlock()
