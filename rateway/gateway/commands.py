@@ -2,7 +2,8 @@
 
 Commands wait in the order they came, until the shard is active and its budget has room, or their time is over. Presence
 updates are apart: Discord takes 5 in 20 s, and only the newest matters, so one at most waits, and a newer one takes its
-place.
+place. All members of one guild are asked for once in 30 s: Discord would answer more with nothing but RATE_LIMITED, so
+that more is refused here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rateway.model.opcodes import Opcode
 
 from .budget import SLACK, SendBudget
 from .command_check import check_command, encode_command
+from .wholelists import WholeLists, guild_of
 
 __all__ = ["Command", "CommandQueue", "Outcome", "Take", "check_command", "encode_command"]
 
@@ -34,6 +36,7 @@ NO_BUDGET = (
     "the shard may not send more (120 payloads in 60 s, of those 5 presences in 20 s) within the time the command may "
     "wait (COMMAND_TTL)"
 )
+TOO_OFTEN = "all members of guild {} were asked for just now, and Discord answers that once in 30 s: ask in {} s"
 FULL = f"{MAX_WAITING} commands are waiting for this shard already"
 
 
@@ -83,6 +86,7 @@ class CommandQueue:
         self._presence: Command | None = None
         self._presences: deque[float] = deque(maxlen=PRESENCES)
         self._earliest = math.inf
+        self._whole_lists = WholeLists()
 
     def __len__(self) -> int:
         return len(self._waiting) + (self._presence is not None)
@@ -111,7 +115,7 @@ class CommandQueue:
 
         :param budget: the connection's, which books what is handed out; None while the shard isn't active.
         """
-        refused = self._expire(now, NOT_CONNECTED if budget is None else NO_BUDGET)
+        refused = list(self._expire(now, NOT_CONNECTED if budget is None else NO_BUDGET))
         send: list[Command] = []
         if budget is not None:
             if self._presence is not None and self._presence_slot(now) <= now and budget.may_send(now):
@@ -120,9 +124,15 @@ class CommandQueue:
                 self._presences.append(now)
                 self._presence = None
             while self._waiting and budget.may_send(now):
-                send.append(self._waiting.popleft())
-                budget.sent(now)
-        return Take(tuple(send), refused)
+                command = self._waiting.popleft()
+                guild = guild_of(command.op, command.payload)
+                wait = 0.0 if guild is None else self._whole_lists.ask(guild, now)
+                if wait:
+                    refused.append(Outcome(command.token, TOO_OFTEN.format(guild, math.ceil(wait))))
+                else:
+                    send.append(command)
+                    budget.sent(now)
+        return Take(tuple(send), tuple(refused))
 
     def next_time(self, now: float, budget: SendBudget | None) -> float | None:
         """When to call :meth:`due` next, if nothing else happens before; None with nothing queued.

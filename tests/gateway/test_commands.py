@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ujson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -48,6 +49,25 @@ class QueueTests(SynchronousTestCase):
         self.assertIn("not connected", refused.reason)
         self.assertEqual(self.queue.next_time(20.0, None), 30.0)
         self.assertEqual(_tokens(self.queue.due(29.9, self.budget)), ["a"])
+
+    def test_criterion_44_whole_lists(self) -> None:
+        """All members of a guild are asked for once in 30 s: more is refused, and costs nothing of the budget."""
+
+        def ask(token: str, now: float, **more: object) -> Take:
+            d = {"guild_id": "7", "query": "", "limit": 0} | more
+            self.queue.add(Command(8, ujson.dumps({"op": 8, "d": d}).encode(), 1e9, token), now)
+            return self.queue.due(now, self.budget)
+
+        self.assertEqual(_tokens(ask("first", 0.0)), ["first"])
+        for now in (0.0, 10.0, 30.0):
+            take = ask("again", now)
+            self.assertEqual(take.send, ())
+            (refused,) = take.refused
+            self.assertIn("guild 7", refused.reason)
+        self.assertEqual(_tokens(ask("another guild", 10.0, guild_id="8")), ["another guild"])
+        self.assertEqual(_tokens(ask("a prefix", 10.0, query="a", limit=5)), ["a prefix"])
+        self.assertEqual(_tokens(ask("one", 10.0, query=None, user_ids=["9"])), ["one"])
+        self.assertEqual(_tokens(ask("later", 30.0 + SLACK)), ["later"])
 
     def test_flood(self) -> None:
         """150 at once: as many as the budget has go out, the others when it has room again."""

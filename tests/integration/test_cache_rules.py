@@ -1,4 +1,4 @@
-"""Rules of the cache, through the whole program (acceptance criteria 45, 47, 54-56, 58-62)."""
+"""Rules of the cache, through the whole program (acceptance criteria 44, 45, 47, 54-56, 58-62)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ FOREIGN = 987_654_321 << 22
 
 class RulesTests(CacheTestCase):
     """One guild or two, and what happens in them."""
+
+    async def test_criterion_44_all_members_twice(self) -> None:
+        """All members of a guild are asked for twice: Discord is asked once, then the bot is told to wait."""
+        simulator, _, worker = await self.up(guilds=2)
+        await self.heard(worker, "GUILD_CREATE", 2)
+        await worker.bind(1, ["GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
+
+        async def ask(index: int) -> Any:
+            d = {"guild_id": str(simulator.guild(index).id), "query": "", "limit": 0}
+            return await worker.command(1, {"op": 8, "d": d}, shard=0)
+
+        self.assertEqual(await ask(0), {"status": "sent"})
+        answer = await ask(0)
+        self.assertEqual(answer["status"], "refused")
+        self.assertIn("once in 30 s", answer["error"])
+        self.assertEqual(await ask(1), {"status": "sent"})
+        await self.heard(worker, "GUILD_MEMBERS_CHUNK", 2)
+        self.assertNotIn("RATE_LIMITED", worker.names())
+        for index in (0, 1):
+            guild = simulator.guild(index)
+            self.assertEqual(len(await worker.query(1, "GuildMembers", guild.id)), len(guild.members))
 
     async def test_criterion_45_chunks(self) -> None:
         """Chunks of two guilds, interleaved and out of order: all are forwarded with their nonce, all members known."""
