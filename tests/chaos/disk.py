@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,20 @@ from twisted.logger import Logger
 
 SIZE = 32 * 1024 * 1024
 _PIECE = bytes(64 * 1024)
+
+
+PREFIX = "rateway-chaos-"
+"""What the folders with such disks begin with; the pid of their process follows."""
+
+_STALE = re.compile(rf"\S+/{PREFIX}([0-9]+)-[^/\s]+/\S+")
+
+
+def sweep_stale() -> None:
+    """Unmount what processes left that were killed: nobody else would, until the machine is started again."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted = _STALE.fullmatch(line.split()[1])
+        if mounted and not Path(f"/proc/{mounted[1]}").exists():
+            subprocess.run(["umount", "-l", mounted[0]], capture_output=True)
 
 
 class SmallDisk:
@@ -23,6 +38,7 @@ class SmallDisk:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        sweep_stale()
         folder.mkdir(mode=0o700)
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", str(folder)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -21,7 +22,7 @@ from tests.integration.worker import Worker
 from tests.support.broker import Vhost
 
 from .cachecheck import check_guild, members_gone
-from .disk import SmallDisk
+from .disk import PREFIX, SmallDisk
 from .figures import Figures
 from .fleet import Fleet
 from .ledger import Ledger, by_identity
@@ -77,7 +78,7 @@ class World:
         self.layout = layout
         self.wrong: list[str] = []
         self.figures = Figures()
-        self.folder = Path(tempfile.mkdtemp(prefix="rateway-chaos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.disk = SmallDisk(self.folder / "disk") if layout.small_disk else None
         self.ledger = Ledger()
         self._settings = settings
