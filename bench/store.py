@@ -208,14 +208,14 @@ class Traffic:
 class Bench:
     """A store, fed."""
 
-    def __init__(self, folder: Path, messages: int) -> None:
+    def __init__(self, folder: Path, messages: int, cache: bool = True) -> None:
         self.folder = folder
         self.store = ClusterStore.open(
             folder / "cluster-1",
             shards=range(1),
             total=1,
             intents=ALL,
-            cache=True,
+            cache=cache,
             kinds=None,
             messages_per_channel=messages,
         )
@@ -252,6 +252,10 @@ def measure(folder: Path, count: int, messages: int) -> None:
         mean = sum(len(d) for _, _, d in events) / len(events)
         spent = bench.feed(events, size)
         print(f"  mix, {label:6} ({mean:.0f} bytes each)     {spent / count * 1e6:8.2f} µs per event")
+    off = Bench(folder / "off", messages, cache=False)
+    events = [off.dispatch(name, traffic.event(name)) for name in traffic.random.choices(traffic.names, k=count)]
+    print(f"  the same with the cache off, batch {off.feed(events, 100) / count * 1e6:8.2f} µs per event")
+    off.store.close()
     for name in MIX:
         events = [bench.dispatch(name, traffic.event(name)) for _ in range(count // 20)]
         print(f"    {name:24} in batches {bench.feed(events, 100) / len(events) * 1e6:8.2f} µs")
