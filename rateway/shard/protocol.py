@@ -148,7 +148,7 @@ class GatewayConnection(WebSocketClientProtocol):
                     return
             stop = frame_end(data, position)
             opcode = data[position] & 15
-            misplaced = opcode < _CONTROL and (opcode == 0) != self.inside_message
+            misplaced = end - position > 1 and opcode < _CONTROL and (opcode == 0) != self.inside_message
             if misplaced or stop - position > LONGEST + _HEAD:
                 # Autobahn refuses it by its head alone.
                 self._dataReceived(data[position:])

@@ -106,6 +106,12 @@ unlawful = st.one_of(
     st.builds(lambda p, size: frame(p, size=size), st.binary(max_size=90), st.sampled_from([2, 8])),
     st.builds(lambda p, rsv: frame(p, rsv=rsv), st.binary(max_size=90), st.integers(1, 7)),
     st.builds(close_frame, st.sampled_from([None, 0, 999, 1000, 1005, 1012, 4004, 5000])),
+    st.builds(
+        lambda first, second, rest: bytes((first, second)) + rest,
+        st.sampled_from([0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89]),
+        st.integers(0, 255),
+        st.binary(max_size=16),
+    ),
     st.binary(max_size=20),
 )
 lawful_streams = st.lists(st.one_of(whole, whole, whole, control, fragmented), max_size=12).map(b"".join)
