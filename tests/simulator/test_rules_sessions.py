@@ -317,6 +317,17 @@ class WasteTests(Leaving):
         await self.no_breach(simulator)
         self.assertEqual([wasted.how for wasted in simulator.wasted], ["closed with 1000"])
 
+    async def test_closed_for_good_after_op_9(self) -> None:
+        """Op 9 true offers the session again; 1000 ends it all the same."""
+        simulator = await self.start(guilds=0)
+        client = await self.ready(simulator)
+        simulator.invalidate(0, resumable=True)
+        await client.first(9)
+        client.sendClose(1000)
+        await simulator.until(lambda: simulator.wasted, what="the waste")
+        self.assertEqual([(each.shard, each.how) for each in simulator.wasted], [(0, "closed with 1000")])
+        self.assertEqual(len(simulator.sessions), 0)
+
     async def test_two_at_once(self) -> None:
         """A second session beside one that is connected is allowed."""
         simulator = await self.start(guilds=0)

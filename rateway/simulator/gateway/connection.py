@@ -50,6 +50,7 @@ class Connection(Outlet):
         self.hub = hub
         self.record = record
         self.session: GatewaySession | None = None
+        self._offered: GatewaySession | None = None
         self.identified = False
         self.served = False
         self.proven = False
@@ -124,7 +125,7 @@ class Connection(Outlet):
         self.record.client_code = code
         journal = self.hub.journal
         journal.keep("closes", journal.closes, ClientClose(self.number, self.shard, code, reason, self.hub.now()))
-        session = self.session
+        session = self.session or self._offered
         if session is not None and code in (1000, 1001) and self.hub.sessions.find(session.id, self.hub.world_time()):
             self.hub.waste(session, f"closed with {code}")
 
@@ -187,6 +188,7 @@ class Connection(Outlet):
         """Op 9: the client may RESUME or IDENTIFY anew, on this connection or on another."""
         if self.session is not None and not resumable:
             self.hub.sessions.end(self.session)
+        self._offered = self.session if resumable else None
         self.detach()
         self.identified = False
         self.control(9, resumable)
