@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -15,6 +16,9 @@ from twisted.internet.threads import deferToThread
 
 from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.simulator import Simulator
+from rateway.store.environment import Damaged
+from rateway.store.opening import sessions_in
+from rateway.store.sessions import SessionRecord
 from tests.support.waiting import eventually
 
 from .harness import NAMES, WorldTestCase
@@ -87,6 +91,19 @@ class LineTestCase(WorldTestCase):
         """All of them, in order."""
         await self.until(lambda: len(self.numbers(worker)) >= count, f"{count} events", timeout)
         self.assertEqual(self.numbers(worker), list(range(count)))
+
+    async def kept_session(self) -> SessionRecord:
+        """The first thing that the store of cluster 1 says of shard 0's session."""
+        path = self.folder / "state" / "cluster-1" / "entities"
+        found: dict[int, SessionRecord] = {}
+
+        def there() -> bool:
+            with contextlib.suppress(Damaged):
+                found.update(sessions_in(path))
+            return bool(found)
+
+        await self.until(there, "a session in the store")
+        return found[0]
 
     async def is_asked(self, worker: Worker) -> None:
         """rateway's inbox is bound: a question is answered, sooner or later."""
@@ -275,8 +292,9 @@ class LostSessionTests(LineTestCase):
         program = self.rateway(simulator, AMQP_URI=self.by_line)
         await self.until(lambda: simulator.identifies, "IDENTIFY")
         await self.line.cut()
-        await program.until_said("ready: a new session began")
+        record = await self.kept_session()
         await self.kill(program)
+        self.assertGreaterEqual(record.kept, 1)
         await self.line.open()
         self.rateway(simulator, AMQP_URI=self.by_line)
         await self.until(lambda: simulator.resumes, "the resume")

@@ -107,7 +107,7 @@ class StartTests(DiskTestCase):
         """A child of an earlier rateway holds a cluster and doesn't let go: the new one names it, and ends."""
         simulator = await self.simulator()
         first = self.rateway(simulator)
-        await first.until_said("ready: a new session began")
+        await self.kept_session()
         (orphan,) = first.children()
         os.kill(orphan, signal.SIGSTOP)
         try:
@@ -195,6 +195,8 @@ class DamageTests(LineTestCase):
         self.assertFalse(again.said("is no longer kept up to date"), again.text)
         await self.until(lambda: simulator.resumes, "the session to be resumed")
         self.assertEqual(simulator.resumes[0].answer, "resumed")
+        await self.until(lambda: len(simulator.identifies) == 2, "the session that fills the cache")
+        await self.all_active(simulator, 1)
         self.send(simulator, 100, 5)
         await self.until(lambda: self.numbers(worker)[-1] == 104, "the next events")
 
