@@ -17,8 +17,14 @@ class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """One row."""
 
+    def has(self, key: bytes) -> bool:
+        """Whether there is such a row: cheaper than to get it."""
+
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so, in order: cheaper than to get their rows."""
 
 
 class View(Reader, Protocol):

@@ -33,10 +33,18 @@ class MemoryStore:
         """One row."""
         return self.rows.get(key)
 
+    def has(self, key: bytes) -> bool:
+        """Whether there is such a row."""
+        return key in self.rows
+
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so."""
         for key in sorted(key for key in self.rows if key.startswith(prefix) and key >= start):
             yield key, self.rows[key]
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so."""
+        return (key for key, _ in self.items(prefix))
 
     def happens(self, name: str, d: object) -> Changes:
         """An event comes; ``d`` may be JSON already."""

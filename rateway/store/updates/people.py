@@ -27,7 +27,7 @@ def is_maintained(view: View, guild: int, user: int) -> bool:
     """Whether events will tell of this member: of everybody by GUILD_MEMBERS, else of the bot and who is in voice."""
     if view.kept.everybody:
         return True
-    return user == self_id(view) or view.get(keys.voice_state(guild, user)) is not None
+    return user == self_id(view) or view.has(keys.voice_state(guild, user))
 
 
 def put_user(view: View, out: Changes, user: int, data: bytes) -> None:
@@ -111,7 +111,7 @@ def forget_members(view: View, out: Changes, guilds: Collection[int], guild: int
 def forget_reference(view: View, out: Changes, user: int, owner: int, owners: Collection[int]) -> None:
     """End one reason to know the user, and the user with it unless there is one outside of ``owners``."""
     out[keys.reference(user, owner)] = None
-    for key, _ in view.items(keys.references(user)):
+    for key in view.keys(keys.references(user)):
         if keys.last_id(key) not in owners:
             return
     out[keys.user(user)] = None

@@ -11,7 +11,7 @@ def is_known(view: View, guild: int) -> bool:
     """Whether the guild is one of the bot's: nothing is kept of others."""
     if guild in view.known_guilds:
         return True
-    if view.get(keys.guild_state(guild)) is None:
+    if not view.has(keys.guild_state(guild)):
         return False
     view.known_guilds.add(guild)
     return True
