@@ -7,6 +7,8 @@
 ``transaction``  the view updates compute over, and the changes they leave
 ``keys``         the rows' keys
 ``blob``         PURE: cheap work on JSON as bytes
+``packing``      PURE: members and users, compressed
+``notes``        PURE: what was seen of rows before, so that they needn't be looked up for each event
 ``sessions``     the session records and cursors
 ``trust``        what makes an earlier run's store worth believing
 ``environment``  LMDB: opening, growing, locking

@@ -12,6 +12,7 @@ from attrs import define, field
 from . import keys
 from .derived import FOLLOWED, Following
 from .kinds import Kept
+from .notes import Notes
 from .packing import PACKED, pack, unpack
 from .view import Changes
 
@@ -65,11 +66,11 @@ class TransactionView(TransactionReader):
 
     kept: Kept
     now_ms: int
+    notes: Notes
     shard_id: int = field(default=0)
-    known_guilds: set[int] = field(factory=set)
 
 
-def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> Iterator[None]:
+def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Notes) -> Iterator[None]:
     """The same, with a pause after each slice.
 
     The rows are written in order of their keys, as those of any event (a store that is filled in another order makes
@@ -81,11 +82,11 @@ def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> 
         yield
     merged = merge(*runs)
     while part := list(islice(merged, ROWS)):
-        carry_out(transaction, {key: changes[key] for key in part})
+        carry_out(transaction, {key: changes[key] for key in part}, notes)
         yield
 
 
-def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
+def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Notes) -> None:
     """Make the changes. What follows from the rows is changed along with them.
 
     Of many, those that change nothing are passed over, for a row put as it is costs a page: a guild listed anew is
@@ -102,6 +103,7 @@ def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
             old = None if stored is None else unpack(first, stored)
             if old == value:
                 continue
+            notes.drop(key)
             following = following or Following()
             following.note(key, old, value)
             if value is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeAlias
 
 from .kinds import Kept
+from .notes import Notes
 
 Changes: TypeAlias = dict[bytes, bytes | None]
 """Key → the row's new value, or ``None`` to delete it."""
@@ -35,8 +36,8 @@ class View(Reader, Protocol):
         """What the store keeps."""
 
     @property
-    def known_guilds(self) -> set[int]:
-        """Guilds that were found to be known, until one goes: a note, so that not each event looks for its guild."""
+    def notes(self) -> Notes:
+        """What was seen before."""
 
     @property
     def shard_id(self) -> int:
