@@ -58,6 +58,7 @@ class ClusterStore:
         self._failures = Failures()
         self._work: LongWork[Outcome] | None = None
         self._idle_events = 0
+        self._grown = 0
         self._closed = False
         self._readers_checked = time.monotonic()
         self._sessions = self._transact(lambda transaction: prepare(transaction, kept, opened.carried)) or {}
@@ -203,6 +204,7 @@ class ClusterStore:
         while (work := self._work) is not None:
             self._attempt(partial(work.commit, last) if work.done else work.step)
             if work.committed:
+                self._grown = 0
                 self._work = None
                 self._settle(work.result)
 
@@ -278,7 +280,9 @@ class ClusterStore:
         while True:
             try:
                 with self.environment.writing() as transaction:
-                    return work(transaction)
+                    result = work(transaction)
+                self._grown = 0
+                return result
             except lmdb.MapFullError:
                 if not self._grow():
                     return None
@@ -290,10 +294,11 @@ class ClusterStore:
         """Take more room of the disk; whether there was any. The transaction that wanted it is given up."""
         self._notes.drop_all()
         try:
-            self.environment.grow()
+            self.environment.grow(self._grown)
         except OSError as error:
             self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
             return False
+        self._grown += 1
         return True
 
     def _damaged(self, error: Exception) -> None:

@@ -216,7 +216,7 @@ class LongWorkTests(SynchronousTestCase):
     def test_no_room(self) -> None:
         """The store stops, as it does otherwise; nothing raises."""
 
-        def full() -> None:
+        def full(times: int) -> None:
             raise OSError(28, "No space left on device")
 
         self.patch(self.store.environment, "grow", full)
