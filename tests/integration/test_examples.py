@@ -80,7 +80,7 @@ class ConsumerTests(ExampleTestCase):
 
     async def test_no_broker_named(self) -> None:
         """Without AMQP_URI, or where nobody listens, each example's last word is a sentence, without a traceback."""
-        port = await self.unused_port()
+        port = self.unused_port()
         for name, arguments in (("consumer.py", []), ("cache_query.py", ["Guild", "1"]), ("presence_update.py", [])):
             for uri in ("", f"amqp://127.0.0.1:{port}/", "nonsense"):
                 program = self.example(name, *arguments, uri=uri)
