@@ -174,15 +174,15 @@ class DemoTests(ExampleTestCase):
         self.assertEqual(processes_with(f"TMPDIR={self.folder}"), [])
 
     async def test_for_some_seconds(self) -> None:
-        """It shows the events of both clusters, and ends by itself."""
-        demo = self.demo("--seconds", "6")
+        """It ends by itself, however far it came."""
+        demo = self.demo("--seconds", "4")
         await self.assert_ended(demo, 0)
-        for words in ("cluster 1 shard 0 event 1 READY", "cluster 2 shard 3 event 1 READY", "MESSAGE_CREATE"):
-            self.assertTrue(any(line.startswith("worker    |") and words in line for line in demo.lines), demo.text)
 
     async def test_interrupted(self) -> None:
-        """Ctrl-C ends all of it, in order."""
+        """It shows the events of both clusters; Ctrl-C ends all of it, in order."""
         demo = self.demo()
+        for shard, cluster in ((0, 1), (3, 2)):
+            await demo.until_said(f"worker    | cluster {cluster} shard {shard} event 1 READY")
         await demo.until_said("MESSAGE_CREATE")
         demo.kill(signal.SIGINT)
         await self.assert_ended(demo, 128 + signal.SIGINT)
