@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ujson
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
@@ -290,7 +291,8 @@ class CommandTests(WorldTestCase):
         self.assertEqual(await program.stop(), 0)
         now = int(time.time())
         await worker.publish(1, "gateway", ujson.dumps(presence("old")).encode(), {"shard_id": 0}, timestamp=now - 100)
-        kept = worker.command(1, presence("fresh"), 0, timestamp=now)
+        # Sent at once, not when it is awaited.
+        kept = Deferred.fromCoroutine(worker.command(1, presence("fresh"), 0, timestamp=now))
         restarted = self.rateway(simulator, COMMAND_TTL="90s")
         self.assertEqual(await kept, SENT)
         await restarted.until_said(REFUSED)
