@@ -103,7 +103,7 @@ class RestTests(TestCase):
 
     async def test_criterion_64_first_use_without_a_bucket(self) -> None:
         """Where the first answer shows that there is no bucket, all others go at once."""
-        self.discord.rest.route(Route(method="GET", template=MESSAGES, limit=0, delay=0.1))
+        self.discord.rest.route(Route(method="GET", template=MESSAGES, limit=0, delay=0.5))
         await self.ask_all(*[f"{ONE}/messages"] * 10)
         first, *others = self.discord.rest.requests()
         assert first.answered_at is not None
