@@ -30,10 +30,13 @@ FAILPOINTS = Path(__file__).with_name("failpoints")
 ALL_NAMES = (*NAMES, "INTERACTION_CREATE", "TYPING_START")
 
 
-def patched(values: str) -> dict[str, str]:
-    """Settings for a rateway in whose children these constants are other than usual."""
+def patched(values: str, whose: str = "RATEWAY_TEST_VALUES") -> dict[str, str]:
+    """Settings for a rateway in whose children these constants are other than usual.
+
+    :param whose: RATEWAY_TEST_PARENT_VALUES for those of the parent.
+    """
     path = os.pathsep.join(filter(None, (str(FAILPOINTS), str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {"PYTHONPATH": path, "RATEWAY_TEST_VALUES": values}
+    return {"PYTHONPATH": path, whose: values}
 
 
 def firsts(events: list[Received]) -> list[Received]:

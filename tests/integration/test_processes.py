@@ -22,7 +22,7 @@ STOP_WITHIN, EARLY_STOP_WITHIN = 5.0, 10.0
 """Seconds from the signal to the end: of a rateway that had started, and of one that was starting. As with all limits
 here, those in which it was ready to run, but the machine let others run, are not its own."""
 UP_WITHIN = 12.0
-"""Seconds from starting the program to the last READY of eight shards at four at a time."""
+"""Seconds from the plan, once Python has started and Discord was asked, to eight active shards, four at a time."""
 
 
 def alive(pid: int) -> bool:
@@ -127,6 +127,7 @@ class ComingUpTests(FleetTestCase):
         simulator = await self.simulator(shards=5, max_concurrency=4, guilds=16)
         worker = await self.worker(1, 2, 3)
         program = self.rateway(simulator, EXTRA_SHARDS=3, SHARDS_PER_CLUSTER=3, PROCESSES=2)
+        await program.until_said("plan: 8 shards")
         watch = Stopwatch(self.reactor.seconds, program.pid, program.children)
         looking, discord_waited = LoopingCall(watch.look), wait_for_processor(os.getpid())
         looking.start(0.1)

@@ -7,6 +7,7 @@ import signal
 from urllib.parse import urlsplit
 
 from .proxy import Proxy
+from .test_delivery import patched
 from .test_processes import STOP_WITHIN, FleetTestCase, alive
 
 LONGEST = 10.0
@@ -23,7 +24,9 @@ class HangingTests(FleetTestCase):
         await proxy.listen()
         self.addCleanup(proxy.close)
         uri = proxy.in_front_of(self.amqp, "amqp", "127.0.0.1")
-        program = self.rateway(simulator, SHARDS_PER_CLUSTER=1, PROCESSES=2, AMQP_URI=uri)
+        # The kernel, who ends it in the last resort, counts by the clock, however little a busy machine lets it run.
+        patient = patched("rateway.model.deadlines:STOP=60", "RATEWAY_TEST_PARENT_VALUES")
+        program = self.rateway(simulator, SHARDS_PER_CLUSTER=1, PROCESSES=2, AMQP_URI=uri, **patient)
         await self.all_active(simulator, 2)
         children = program.children()
         self.assertEqual(len(children), 2)
