@@ -11,6 +11,7 @@ import ujson
 from twisted.internet.defer import Deferred
 
 from rateway.simulator.simulator import Simulator
+from tests.support.waiting import PATIENCE
 
 from .harness import TOKEN, WorldTestCase
 from .program import Program
@@ -182,7 +183,7 @@ class DemoTests(ExampleTestCase):
         """It shows the events of both clusters; Ctrl-C ends all of it, in order."""
         demo = self.demo()
         for shard, cluster in ((0, 1), (3, 2)):
-            await demo.until_said(f"worker    | cluster {cluster} shard {shard} event 1 READY")
+            await demo.until_said(f"worker    | cluster {cluster} shard {shard} event 1 READY", 2 * PATIENCE)
         await demo.until_said("MESSAGE_CREATE")
         demo.kill(signal.SIGINT)
         await self.assert_ended(demo, 128 + signal.SIGINT)
