@@ -275,6 +275,6 @@ class LongTests(QueriesTestCase):
         simulator.traffic.start(200)
         for _ in range(AT_ONCE):
             send()
-        await self.until(lambda: answered >= ROUNDS or wrong, f"{ROUNDS} answers", 80)
+        await self.until(lambda: answered >= ROUNDS or wrong, f"{ROUNDS} answers", 240)
         simulator.traffic.stop()
         self.assertEqual((wrong, asked), ([], ROUNDS))
