@@ -39,7 +39,7 @@ class ChannelTests(StoreTestCase):
         self.store.happens("CHANNEL_UPDATE", changed)
         self.assertEqual(self.store.ask("GuildChannel", 1), changed | OF_GUILD)
 
-    def test_62_hidden_and_shown(self) -> None:
+    def test_criterion_62_hidden_and_shown(self) -> None:
         """A channel hidden from the bot keeps nothing of what it was, and shown again it is whole."""
         shown = s.channel(s.HIDDEN, topic="secret", last_message_id="5") | OF_GUILD
         self.store.happens("CHANNEL_UPDATE", shown)
@@ -51,7 +51,7 @@ class ChannelTests(StoreTestCase):
         self.store.happens("CHANNEL_UPDATE", shown)
         self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), shown)
 
-    def test_54_delete_takes_threads_and_messages(self) -> None:
+    def test_criterion_54_delete_takes_threads_and_messages(self) -> None:
         """A deleted channel takes its threads, all messages in it and them, its stage and its events."""
         for thread in (1, 2, 3):
             self.store.happens("THREAD_CREATE", s.thread(thread, s.STAGE))
@@ -64,7 +64,7 @@ class ChannelTests(StoreTestCase):
         self.assertIsNone(self.store.ask("VoiceState", s.BOB, s.GUILD))
         self.assertIsNotNone(self.store.ask("GuildChannel", s.POST))
 
-    def test_54_category_delete_leaves_channels(self) -> None:
+    def test_criterion_54_category_delete_leaves_channels(self) -> None:
         """A deleted category leaves its channels."""
         self.store.happens("CHANNEL_DELETE", s.channel(s.CATEGORY, 4) | OF_GUILD)
         self.assertIsNone(self.store.ask("GuildChannel", s.CATEGORY))
@@ -98,7 +98,7 @@ class ThreadTests(StoreTestCase):
         self.store.happens("THREAD_CREATE", s.thread(5, s.GENERAL) | {"newly_created": True})
         self.assertEqual(self.store.ask("GuildChannel", s.GENERAL)["last_message_id"], "300000000000000009")
 
-    def test_56_archived(self) -> None:
+    def test_criterion_56_archived(self) -> None:
         """An archived thread is no longer among the active ones; one taken up again is."""
         self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
         self.store.happens("THREAD_UPDATE", s.thread(archived=True))
@@ -113,7 +113,7 @@ class ThreadTests(StoreTestCase):
         self.store.happens("THREAD_DELETE", {"id": str(s.POST), "parent_id": str(s.FORUM), "type": 11} | OF_GUILD)
         self.assertEqual(self.store.rows_of(s.POST), [])
 
-    def test_55_list_sync(self) -> None:
+    def test_criterion_55_list_sync(self) -> None:
         """A sync of some channels drops their other threads; of all, all others; those of other channels stay."""
         self.store.happens("THREAD_CREATE", s.thread(1, s.GENERAL))
         self.store.happens("THREAD_CREATE", s.thread(2, s.GENERAL))
@@ -196,7 +196,7 @@ class VoiceTests(StoreTestCase):
         """A user's voice state changes."""
         self.store.happens("VOICE_STATE_UPDATE", s.voice_state(user, channel) | OF_GUILD)
 
-    def test_57_channel_index(self) -> None:
+    def test_criterion_57_channel_index(self) -> None:
         """Who is in a channel is exact after each join, move, and leave."""
         self.assertEqual(self.channel(s.VOICE), [s.BOB])
         self.moves(s.ALICE, s.VOICE)
