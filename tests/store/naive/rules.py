@@ -42,6 +42,7 @@ def guild_create(world: World, d: Json) -> None:
         return
     world.guilds[guild] = without(d, *APART) | {"unavailable": False}
     world.stubs.discard(guild)
+    world.doubted.discard(guild)
     replace_lists(world, guild, d)
     if "channels" in d:
         replace_table(world, "channels", guild, d["channels"])
