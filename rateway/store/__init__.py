@@ -7,6 +7,7 @@
 ``transaction``  the view updates compute over, and the changes they leave
 ``keys``         the rows' keys
 ``blob``         PURE: cheap work on JSON as bytes
+``moments``      PURE: Discord's times
 ``sessions``     the session records and cursors
 ``trust``        what makes an earlier run's store worth believing
 ``environment``  LMDB: opening, growing, locking

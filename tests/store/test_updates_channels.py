@@ -51,6 +51,38 @@ class ChannelTests(StoreTestCase):
         self.store.happens("CHANNEL_UPDATE", shown)
         self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), shown)
 
+    def fill(self, channel: int) -> None:
+        """A message, a thread with a message, an invite, and a status in the channel."""
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, channel))
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, channel))
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000021, SECOND))
+        self.store.happens("INVITE_CREATE", {"code": "abc", "channel_id": str(channel)} | OF_GUILD)
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", {"id": str(channel), "status": "x"} | OF_GUILD)
+
+    def test_hidden_with_what_is_in_it(self) -> None:
+        """Of what is in a channel no event tells any more once it is hidden: it is not kept. Others keep theirs."""
+        hidden = s.channel(s.GENERAL, name="___hidden___", flags=1 << 17)
+        channels = [hidden if each["id"] == str(s.GENERAL) else each for each in s.guild()["channels"]]
+        for name, d in (("CHANNEL_UPDATE", hidden), ("GUILD_CREATE", s.guild(channels=channels))):
+            self.store.happens("CHANNEL_UPDATE", s.channel(s.GENERAL) | OF_GUILD)
+            self.fill(s.GENERAL)
+            self.store.happens("MESSAGE_CREATE", s.message(300000000000000022, s.POST))
+            self.assertIsNotNone(self.store.ask("Message", SECOND, 300000000000000021))
+            self.store.happens(name, d)
+            of_channel = {keys.CHANNELS.row(s.GUILD, s.GENERAL), keys.CHANNELS.pointer(s.GENERAL)}
+            self.assertEqual(set(self.store.rows_of(s.GENERAL, SECOND)), of_channel, name)
+            self.assertEqual(self.store.ask("GuildInvites", s.GUILD), [], name)
+            self.assertIsNotNone(self.store.ask("Message", s.POST, 300000000000000022), name)
+
+    def test_flags_of_any_kind(self) -> None:
+        """A channel whose flags are null, or aren't there, is a channel."""
+        bare = s.channel(1)
+        del bare["flags"]
+        for number, channel in enumerate((bare, s.channel(2, flags=None)), start=1):
+            self.store.happens("CHANNEL_CREATE", channel | OF_GUILD)
+            self.store.happens("GUILD_CREATE", s.guild(channels=[channel]))
+            self.assertEqual(self.store.ask("GuildChannel", number), channel | OF_GUILD)
+
     def test_criterion_54_delete_takes_threads_and_messages(self) -> None:
         """A deleted channel takes its threads, all messages in it and them, its stage and its events."""
         for thread in (1, 2, 3):
@@ -105,6 +137,8 @@ class ThreadTests(StoreTestCase):
         self.assertEqual(self.threads(), [])
         self.assertEqual(self.store.rows_of(s.POST), [])
         self.store.happens("THREAD_UPDATE", s.thread())
+        self.assertEqual(self.threads(), [s.POST])
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, archived=True))
         self.assertEqual(self.threads(), [s.POST])
 
     def test_delete(self) -> None:

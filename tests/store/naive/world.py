@@ -124,18 +124,22 @@ class World:
         for key in [key for key, value in table.items() if condemned(key, value)]:
             del table[key]
 
-    def forget_channel(self, guild: int, channel: int) -> None:
-        """A channel with all that is in it; of a category, not the channels."""
-        self.tables["channels"].pop(channel, None)
+    def forget_inside(self, guild: int, channel: int) -> None:
+        """What only those know who see the channel: its messages, threads, invites, and what is told of it."""
         self.tables["infos"].pop(channel, None)
         self.messages.pop(channel, None)
         for thread, d in list(self.of_guild("threads", guild)):
             if d["parent_id"] == str(channel):
                 self.forget_thread(thread)
+        self.drop(self.invites, lambda _, row: row[0] == guild and row[1]["channel_id"] == str(channel))
+
+    def forget_channel(self, guild: int, channel: int) -> None:
+        """A channel with all that is in it; of a category, not the channels."""
+        self.tables["channels"].pop(channel, None)
+        self.forget_inside(guild, channel)
         in_it = str(channel)
         for table in ("stages", "events"):
             self.drop(self.tables[table], lambda _, row: row[0] == guild and row[1].get("channel_id") == in_it)
-        self.drop(self.invites, lambda _, row: row[0] == guild and row[1]["channel_id"] == in_it)
         for pair in [pair for pair, d in self.voice.items() if pair[0] == guild and d["channel_id"] == in_it]:
             self.forget_voice(*pair)
 
