@@ -264,3 +264,38 @@ class VoiceTests(StoreTestCase):
         before = dict(self.store.rows)
         self.store.happens("VOICE_STATE_UPDATE", s.voice_state(s.ALICE, s.VOICE))
         self.assertEqual(self.store.rows, before)
+
+
+class InfoTests(StoreTestCase):
+    """What is told of voice channels beside the channel."""
+
+    def info(self, channel: int = s.VOICE) -> object:
+        """What is known."""
+        return self.store.ask("ChannelInfo", s.GUILD, channel)
+
+    def test_laid_over_each_other(self) -> None:
+        """Each event says what it says, and leaves the rest; nothing of it is the channel's own."""
+        of_voice = {"id": str(s.VOICE)}
+        before = self.store.ask("GuildChannel", s.VOICE)
+        self.assertIsNone(self.info())
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", of_voice | OF_GUILD | {"status": "we talk"})
+        self.assertEqual(self.info(), of_voice | OF_GUILD | {"status": "we talk"})
+        self.store.happens("VOICE_CHANNEL_START_TIME_UPDATE", of_voice | OF_GUILD | {"voice_start_time": 1700000000})
+        both = {"status": "we talk", "voice_start_time": 1700000000}
+        self.assertEqual(self.info(), of_voice | OF_GUILD | both)
+        answer = {"channels": [of_voice | {"status": None}, {"id": str(s.STAGE), "voice_start_time": 5}]}
+        self.store.happens("CHANNEL_INFO", answer | OF_GUILD)
+        self.assertEqual(self.info(), of_voice | OF_GUILD | both | {"status": None})
+        self.assertEqual(self.info(s.STAGE), {"id": str(s.STAGE), "voice_start_time": 5} | OF_GUILD)
+        self.store.happens("VOICE_CHANNEL_START_TIME_UPDATE", of_voice | OF_GUILD)
+        self.assertEqual(self.info(), of_voice | OF_GUILD | {"status": None, "voice_start_time": None})
+        self.assertEqual(self.store.ask("GuildChannel", s.VOICE), before)
+        self.store.happens("CHANNEL_DELETE", s.channel(s.VOICE, 2) | OF_GUILD)
+        self.assertIsNone(self.info())
+
+    def test_unknown_guild(self) -> None:
+        """Of a guild the bot isn't in nothing is kept."""
+        before = dict(self.store.rows)
+        self.store.happens("CHANNEL_INFO", {"guild_id": "5", "channels": [{"id": "6", "status": "x"}]})
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", {"guild_id": "5", "id": "6", "status": "x"})
+        self.assertEqual(self.store.rows, before)
