@@ -19,10 +19,6 @@ from .test_cache import COLLECTIONS, CacheTestCase, message
 from .test_processes import clusters_of
 from .worker import Received, Worker
 
-ROUNDS = 10_000
-AT_ONCE = 100
-"""Questions under way at a time."""
-
 
 def headers_of(answer: Received) -> dict[str, Any]:
     """An answer's headers."""
@@ -231,50 +227,3 @@ class LongTests(QueriesTestCase):
         self.assertEqual(
             [each["user"]["username"] for each in found], ["user1999", *(f"user1999{n}" for n in range(10))]
         )
-
-    async def test_effect_is_there_when_the_event_is(self) -> None:
-        """10,000 events, each asked about as soon as it comes, while others go by: each time its effect is there."""
-        simulator = await self.simulator(shards=2, max_concurrency=2, guilds=8)
-        worker = await self.worker(1)
-        self.rateway(simulator, SHARDS_PER_CLUSTER=2)
-        await self.all_active(simulator, 2)
-        await self.heard(worker, "GUILD_CREATE", 8)
-        channels = [
-            guild.channels[guild.text_channels()[0]] | {"guild_id": str(guild.id)}
-            for guild in simulator.world.guilds.values()
-        ]
-        sent = asked = answered = 0
-        wrong: list[object] = []
-
-        def send() -> None:
-            nonlocal sent
-            channel = channels[sent % len(channels)]
-            shard = (int(channel["guild_id"]) >> 22) % 2
-            simulator.dispatch(shard, "CHANNEL_UPDATE", channel | {"topic": str(sent)})
-            sent += 1
-
-        def received(event: Received) -> None:
-            nonlocal asked
-            d = ujson.loads(event.body)
-            if str(d.get("topic")).isdigit():
-                asked += 1
-                question = {"type": "GuildChannel", "arguments": [int(d["id"])]}
-                asking = worker.ask(1, "cache", ujson.dumps(question).encode())
-                asking.addCallback(check, int(d["topic"]), event.seq)
-                asking.addErrback(wrong.append)
-
-        def check(answer: Received, topic: int, seq: int) -> None:
-            nonlocal answered
-            answered += 1
-            if int(ujson.loads(answer.body)["topic"]) < topic or headers_of(answer)["as_of_seq"] < seq:
-                wrong.append((topic, seq, answer))
-            if sent < ROUNDS:
-                send()
-
-        await worker.bind(1, ["CHANNEL_UPDATE"], take=received)
-        simulator.traffic.start(200)
-        for _ in range(AT_ONCE):
-            send()
-        await self.until(lambda: answered >= ROUNDS or wrong, f"{ROUNDS} answers", 80)
-        simulator.traffic.stop()
-        self.assertEqual((wrong, asked), ([], ROUNDS))
