@@ -70,7 +70,7 @@ def channel_info(reader: Reader, guild_id: int, channel_id: int) -> bytes | None
 
 def invites(reader: Reader, guild_id: int) -> bytes | None:
     """The guild's invites, in order of their codes; Discord lets a guild have a thousand."""
-    if reader.get(keys.guild_state(guild_id)) is None:
+    if not reader.has(keys.guild_state(guild_id)):
         return None
     return _array(shapes.thing(reader, guild_id, 0, row) for _, row in reader.items(keys.invites(guild_id)))
 

@@ -21,6 +21,7 @@ from .failures import Failures
 from .kinds import Kept, what_is_kept
 from .lock import FolderLock
 from .longwork import LongWork
+from .notes import Notes
 from .opening import NOTE, Opened, open_entities, prepare, take
 from .sessions import Resumable, SessionRecord
 from .updates.table import UPDATES
@@ -53,6 +54,7 @@ class ClusterStore:
         self._kept = kept
         self._updates: Mapping[str, Update] = UPDATES if record.cache else {}
         self._sessions: dict[int, SessionRecord] = {}
+        self._notes = Notes.of_one_among(-(-record.total // record.shard_count))
         self._failures = Failures()
         self._work: LongWork[Outcome] | None = None
         self._idle_events = 0
@@ -146,7 +148,13 @@ class ClusterStore:
         self._settle(
             self._transact(
                 lambda transaction: write_batch(
-                    transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+                    transaction,
+                    batch,
+                    kept,
+                    what=self._kept,
+                    updates=self._updates,
+                    sessions=self._sessions,
+                    notes=self._notes,
                 )
             )
         )
@@ -165,7 +173,13 @@ class ClusterStore:
         self._work = LongWork(
             self.environment,
             lambda transaction: write_batch_sliced(
-                transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+                transaction,
+                batch,
+                kept,
+                what=self._kept,
+                updates=self._updates,
+                sessions=self._sessions,
+                notes=self._notes,
             ),
         )
         return True
@@ -273,7 +287,8 @@ class ClusterStore:
                 return None
 
     def _grow(self) -> bool:
-        """Take more room of the disk; whether there was any."""
+        """Take more room of the disk; whether there was any. The transaction that wanted it is given up."""
+        self._notes.drop_all()
         try:
             self.environment.grow()
         except OSError as error:
@@ -282,7 +297,8 @@ class ClusterStore:
         return True
 
     def _damaged(self, error: Exception) -> None:
-        """Called where the error is handled."""
+        """Called where the error is handled. The transaction is given up."""
+        self._notes.drop_all()
         self._log.failure("writing the store in {folder} failed", folder=self._folder)
         self._distrust()
         self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)

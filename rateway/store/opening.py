@@ -121,7 +121,7 @@ def prepare(
     write_sessions(transaction, carried)
     if not kept.messages:
         for prefix in keys.ALL_MESSAGES:
-            for key in [key for key, _ in reader.items(prefix)]:
+            for key in list(reader.keys(prefix)):
                 transaction.delete(key)
     return read_sessions(reader)
 

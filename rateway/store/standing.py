@@ -42,7 +42,7 @@ def of_guild(reader: Reader, guild: int, shard: int) -> dict[str, object]:
     if session is not None:
         headers["as_of_seq"] = applied_of(session)
     state = reader.get(keys.guild_state(guild))
-    if (state is not None and _UNAVAILABLE in state) or reader.get(keys.stale(guild)) is not None:
+    if (state is not None and _UNAVAILABLE in state) or reader.has(keys.stale(guild)):
         headers["stale"] = True
     return headers
 

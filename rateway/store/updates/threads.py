@@ -142,7 +142,7 @@ def thread_list_sync(d: bytes, view: View) -> Changes:
         return out
     listed = {blob.id_of(raw).id: raw for raw in event.threads}
     if event.channel_ids is None:
-        old = [keys.last_id(key) for key, _ in view.items(THREADS.of(guild))]
+        old = [keys.last_id(key) for key in view.keys(THREADS.of(guild))]
     else:
         old = purge.threads_under(view, guild, frozenset(event.channel_ids))
     for thread in old:
@@ -167,7 +167,7 @@ def thread_member_update(d: bytes, view: View) -> Changes:
     event = _member(d)
     guild = guild_of(view, event.id, event.guild_id)
     user = people.self_id(view) if event.user_id is None else event.user_id
-    if guild is not None and user is not None and view.get(THREADS.row(guild, event.id)) is not None:
+    if guild is not None and user is not None and view.has(THREADS.row(guild, event.id)):
         out[keys.thread_member(guild, event.id, user)] = d
     return out
 
