@@ -7,6 +7,7 @@
 ``transaction``  the view updates compute over, and the changes they leave
 ``keys``         the rows' keys
 ``blob``         PURE: cheap work on JSON as bytes
+``moments``      PURE: Discord's times
 ``packing``      PURE: members and users, compressed
 ``notes``        PURE: what was seen of rows before, so that they needn't be looked up for each event
 ``sessions``     the session records and cursors

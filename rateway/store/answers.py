@@ -182,6 +182,16 @@ def guild_of_event(reader: Reader, event_id: int) -> int | None:
     return _guild_of(reader, EVENTS, event_id)
 
 
+def guild_of_sound(reader: Reader, sound_id: int) -> int | None:
+    """The guild that has the soundboard sound."""
+    return _guild_of(reader, SOUNDS, sound_id)
+
+
+def guild_of_rule(reader: Reader, rule_id: int) -> int | None:
+    """The guild that has the moderation rule."""
+    return _guild_of(reader, RULES, rule_id)
+
+
 def no_guild(reader: Reader, entity: int) -> int | None:
     """It is of no guild."""
     return None

@@ -102,9 +102,11 @@ class Cache:
     def _look_up(self, question: Question) -> Answer:
         answer = Answer(None)
         for attempt in question.query.attempts:
-            answer = self._attempt(question.query, attempt, question.values)
-            if answer.body is not None:
-                return answer
+            found = self._attempt(question.query, attempt, question.values)
+            if found.body is not None:
+                return found
+            if found.headers:
+                answer = found
         return answer
 
     def _attempt(self, query: Query, attempt: Attempt, values: tuple[Any, ...]) -> Answer:
@@ -147,10 +149,12 @@ class Cache:
 
     def _with_its_guild(self, attempt: Attempt, values: tuple[Any, ...], reader: Reader) -> Answer | None:
         body = attempt.find(reader, *values)
-        if body is None:
+        if body is None and not attempt.in_place:
             return None
         guild = attempt.guild_of(reader, values[attempt.by])
-        return Answer(body, {} if guild is None else standing.of_guild(reader, guild, self._layout.shard(guild)))
+        if guild is None:
+            return None if body is None else Answer(body)
+        return Answer(body, standing.of_guild(reader, guild, self._layout.shard(guild)))
 
 
 def _not_maintained(reason: str) -> dict[str, object]:

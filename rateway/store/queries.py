@@ -59,12 +59,15 @@ class Attempt:
 
     :ivar by: which argument says where to look.
     :ivar guild_of: the guild of what that argument names, where it names no guild.
+    :ivar in_place: whether that argument names a place in which there may be nothing: where the place is known, so is
+        that nothing is in it.
     """
 
     where: Where
     find: Find
     by: int = 0
     guild_of: Callable[[Reader, int], int | None] = answers.no_guild
+    in_place: bool = False
 
 
 @frozen
@@ -142,6 +145,11 @@ def _by_id(
     return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.ANY, find, guild_of=guild_of),))
 
 
+def _in_channel(kind: str, find: Find, *arguments: str) -> Query:
+    attempt = Attempt(Where.ANY, find, guild_of=answers.guild_of_channel, in_place=True)
+    return Query(_ids(*arguments), frozenset({kind}), (attempt,))
+
+
 def _newest(kind: str, find: Find, *arguments: str) -> Query:
     return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.NEWEST, find),))
 
@@ -157,7 +165,7 @@ QUERIES: dict[str, Query] = {
     "PrivateChannel": _by_id("PrivateChannel", answers.private_channel, "channel"),
     "Emoji": _by_id("Emoji", answers.emoji, "emoji", guild_of=answers.guild_of_emoji),
     "Member": _by_guild("Member", answers.member, "guild", "user"),
-    "Message": _by_id("Message", answers.message, "channel", "message", guild_of=answers.guild_of_channel),
+    "Message": _in_channel("Message", answers.message, "channel", "message"),
     "Presence": _by_guild("Presence", answers.presence, "guild", "user"),
     "Role": _by_id("Role", answers.role, "role", guild_of=answers.guild_of_role),
     "User": _newest("User", answers.user, "user"),
@@ -166,20 +174,18 @@ QUERIES: dict[str, Query] = {
         frozenset({"VoiceState"}),
         (
             Attempt(Where.OWNER, answers.voice_state, by=1),
-            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel),
+            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel, in_place=True),
         ),
     ),
-    "VoiceChannelStates": _by_id(
-        "VoiceState", answers.voice_channel_states, "channel", guild_of=answers.guild_of_channel
-    ),
+    "VoiceChannelStates": _in_channel("VoiceState", answers.voice_channel_states, "channel"),
     "Group": _by_id("Group", answers.group, "channel"),
     "Sticker": _by_id("Sticker", answers.sticker, "sticker", guild_of=answers.guild_of_sticker),
     "StageInstance": _by_id("StageInstance", answers.stage_instance, "stage instance", guild_of=answers.guild_of_stage),
     "ScheduledEvent": _by_id(
         "ScheduledEvent", answers.scheduled_event, "scheduled event", guild_of=answers.guild_of_event
     ),
-    "SoundboardSound": _by_id("SoundboardSound", answers.sound, "sound"),
-    "AutoModerationRule": _by_id("AutoModerationRule", answers.rule, "rule"),
+    "SoundboardSound": _by_id("SoundboardSound", answers.sound, "sound", guild_of=answers.guild_of_sound),
+    "AutoModerationRule": _by_id("AutoModerationRule", answers.rule, "rule", guild_of=answers.guild_of_rule),
     "ChannelInfo": _by_guild("ChannelInfo", answers.channel_info, "guild", "channel"),
     "ThreadMembers": _by_id("ThreadMember", answers.thread_members, "thread", guild_of=answers.guild_of_thread),
     "GuildInvites": _by_guild("Invite", answers.invites, "guild"),

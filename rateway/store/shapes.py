@@ -13,6 +13,9 @@ from .blob import Fields
 from .keys import ROLES
 from .view import Reader
 
+OBFUSCATED = 1 << 17
+"""Flag of a channel that the bot can't see (Discord's docs, "Channel Obfuscation")."""
+
 
 def guild(reader: Reader, guild_id: int, state: bytes) -> bytes:
     """The guild's own fields; of one that never came, that it is unavailable."""

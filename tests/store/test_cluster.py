@@ -187,7 +187,7 @@ class FailureTests(StoreTestCase):
         self.store = self.open(messages=5)
         feed(self.store, dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()), kept=2)
 
-    def test_72_one_bad_event(self) -> None:
+    def test_criterion_72_one_bad_event(self) -> None:
         """An event of a shape that can't be read is told by name and sequence; the others are applied."""
         bad = {"guild_id": str(s.GUILD), "role": 7}
         feed(
@@ -204,7 +204,7 @@ class FailureTests(StoreTestCase):
         feed(self.store, dispatch(5, "GUILD_CREATE", s.guild()))
         self.assertNotIn(keys.stale(s.GUILD), rows(self.store))
 
-    def test_72_fault_of_ours(self) -> None:
+    def test_criterion_72_fault_of_ours(self) -> None:
         """An update that fails by a fault of its own writes nothing, and harms no other."""
 
         def broken(d: bytes, view: object) -> dict[bytes, bytes | None]:

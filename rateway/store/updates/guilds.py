@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, EMOJIS, EVENTS, ROLES, SOUNDS, STAGES, STICKERS, THREADS, Table
+from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
 from . import people, presences, purge, threads, voice
@@ -37,11 +38,20 @@ class _Sound(Struct, gc=False):
     sound_id: int
 
 
+class _Flags(Struct, gc=False):
+    flags: int | None = None
+
+
 _sound = blob.decoder(_Sound)
+_flags = blob.decoder(_Flags)
 
 
 def _id(data: Raw) -> int:
     return blob.id_of(data).id
+
+
+def _is_hidden(channel: Raw) -> bool:
+    return bool((_flags(channel).flags or 0) & OBFUSCATED)
 
 
 def sound_id(data: bytes | Raw) -> int:
@@ -143,7 +153,7 @@ def _unavailable(guild: int, view: View) -> Changes:
 
 
 def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> Iterator[None]:
-    """Channels and threads, and what is kept beside those that are gone."""
+    """Channels and threads, and what is kept beside those that are gone, or hidden from the bot."""
     lists = {
         table: {_id(raw): raw for raw in blob.items(fields[name])}
         for name, table in (("threads", THREADS), ("channels", CHANNELS))
@@ -163,7 +173,8 @@ def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields)
     there = {
         keys.last_id(key) for table in (CHANNELS, THREADS) if table not in lists for key in view.keys(table.of(guild))
     }
-    yield from purge.forget_elsewhere(view, out, guild, there.union(*lists.values()))
+    seen = (channel for listed in lists.values() for channel, raw in listed.items() if not _is_hidden(raw))
+    yield from purge.forget_elsewhere(view, out, guild, there.union(seen))
 
 
 def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:

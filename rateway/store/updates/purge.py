@@ -117,13 +117,18 @@ def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]
     return [keys.last_id(key) for key, data in view.items(THREADS.of(guild)) if parent_of(data).parent_id in parents]
 
 
+def forget_inside(view: View, out: Changes, guild: int, channel: int) -> None:
+    """What is in a channel, and who sees the channel sees: messages, threads, what is told of it, invites."""
+    forget_beside(view, out, guild, channel)
+    for thread in threads_under(view, guild, (channel,)):
+        forget_thread(view, out, guild, thread)
+
+
 def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
     """A channel, with its threads, messages, invites, voice states, stage and events. A category's channels stay."""
     remove(out, CHANNELS, guild, channel)
     out[keys.overlay(guild, channel)] = None
-    forget_beside(view, out, guild, channel)
-    for thread in threads_under(view, guild, (channel,)):
-        forget_thread(view, out, guild, thread)
+    forget_inside(view, out, guild, channel)
     for key in view.keys(keys.all_in_voice(channel)):
         user = keys.last_id(key)
         out[key] = out[keys.voice_state(guild, user)] = None

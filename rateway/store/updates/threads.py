@@ -29,6 +29,11 @@ class _Thread(Struct, gc=False):
     thread_metadata: _Metadata | None = None
     newly_created: bool = False
 
+    @property
+    def archived(self) -> bool:
+        """Whether it is no longer among the active ones."""
+        return self.thread_metadata is not None and self.thread_metadata.archived
+
 
 class _Sync(Struct, gc=False):
     guild_id: int
@@ -83,11 +88,14 @@ def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
 
 
 def thread_create(d: bytes, view: View) -> Changes:
-    """A thread made, or shown to the bot. A new post is the last message of its forum."""
+    """A thread made, or shown to the bot: then it may be archived. A new post is the last message of its forum."""
     out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not view.kept.channels or not is_known(view, guild):
+        return out
+    if event.archived:
+        purge.forget_thread(view, out, guild, event.id)
         return out
     _put(view, out, guild, event.id, d)
     if event.newly_created and event.parent_id is not None:
@@ -105,7 +113,7 @@ def thread_update(d: bytes, view: View) -> Changes:
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not is_known(view, guild):
         return out
-    if event.thread_metadata is not None and event.thread_metadata.archived:
+    if event.archived:
         purge.forget_thread(view, out, guild, event.id)
     elif view.kept.channels:
         _put(view, out, guild, event.id, d)
