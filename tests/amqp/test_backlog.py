@@ -396,3 +396,19 @@ class ExpiryTests(BenchTestCase):
         bench.scripted.pump()
         self.assertEqual(self.expirations(bench), [(2, "3000")])
         self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 2)}, 0))
+
+    def test_waited_for_the_transport(self) -> None:
+        """A broker that is merely slow: what waited for it is judged when its turn comes, not when it was received."""
+        bench = self.bench(ttl=self.TTL)
+        producer = bench.scripted.now.producer
+        producer.pauseProducing()
+        bench.publish(1, 1)
+        bench.publish(2, 3, name="INTERACTION_CREATE")
+        bench.scripted.advance(2, 0.5)
+        bench.publish(5, 1, name="INTERACTION_CREATE")
+        bench.scripted.advance(2, 0.5)
+        producer.resumeProducing()
+        bench.scripted.pump()
+        self.assertEqual(self.expirations(bench), [(1, None), (5, "1000")])
+        self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 5)}, 0))
+        self.assertEqual(bench.broker.expired, {"INTERACTION_CREATE": 3})
