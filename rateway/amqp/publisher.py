@@ -164,15 +164,11 @@ class Publisher:
 
     def _unexpired(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those that are still worth something after they were in line, each with what is left of its time."""
-        left: list[Entry] = []
-        for entry in entries:
-            changed = self._expiry.entry(self._encoder, event_of(entry), entry[4]) if entry[5] else entry
-            if changed is not None:
-                left.append(changed)
-            else:
-                self._in_memory -= 1
-                self._let_go(*entry[1:5])
+        left, gone = self._expiry.waited(self._encoder, entries)
+        for entry in gone:
+            self._let_go(*entry[1:5])
         self.held_bytes += bytes_of(left) - bytes_of(entries)
+        self._in_memory -= len(gone)
         return left
 
     def _let_go(self, shard_id: int, session_id: str, seq: int, place: int) -> None:
