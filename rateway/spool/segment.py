@@ -80,7 +80,7 @@ class Segment:
             os.close(fd)
 
     def is_of_another_version(self) -> bool:
-        """Whether its beginning names a version that isn't ours; one that names none is damaged, its records may not be."""
+        """Whether it begins with a version that isn't ours. With none, it is damaged, and its records may be whole."""
         beginning = self.read(0, len(HEADER))
         return beginning.startswith(_OURS) and beginning != HEADER
 
