@@ -16,6 +16,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, field
@@ -128,6 +129,11 @@ class Spool:
         self._last_index = self.unread
         if not self.unread:
             self._reset()
+
+    @property
+    def is_dirty(self) -> bool:
+        """Something was written that :meth:`sync` was not called for yet."""
+        return bool(self._dirty)
 
     @property
     def is_empty(self) -> bool:
@@ -321,14 +327,16 @@ class Spool:
         dirty, self._dirty = self._dirty, set()
         if not dirty:
             return
-        for segment in dirty:
-            try:
-                segment.sync()
-            except FileNotFoundError:
-                # Confirmed and deleted meanwhile.
-                continue
-        fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            for segment in dirty:
+                # One that was confirmed meanwhile is deleted.
+                with suppress(FileNotFoundError):
+                    segment.sync()
+            fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            self._dirty |= dirty
+            raise

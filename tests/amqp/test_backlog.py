@@ -282,6 +282,24 @@ class RefusedTests(BenchTestCase):
         self.assertEqual(bench.sequences(), [1, 2, 3, 4, 1, 2, 3, 4, 1])
         self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
 
+    def test_power_cut_amid(self) -> None:
+        """Before a batch that was refused again leaves its place on disk, the disk itself has the new one."""
+        bench = self.refusing()
+        bench.publish(1, 4)
+        bench.scripted.now.confirm(4, multiple=True, ack=False)
+        bench.scripted.pump()
+        bench.scripted.advance(1.5)
+        kept = body_size(bench)
+        bench.scripted.now.confirm(8, multiple=True, ack=False)
+        with mock.patch("os.fdatasync", side_effect=OSError(errno.EIO, "Input/output error")) as sync:
+            bench.scripted.pump()
+        self.assertEqual((sync.call_count, bench.refused.unread), (1, 4))
+        self.assertGreater(body_size(bench), kept)
+        bench.scripted.confirms = True
+        bench.scripted.advance(3)
+        self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
+        self.assertEqual(bench.sequences(), [*range(1, 5)] * 3)
+
     def test_while_away(self) -> None:
         """A refused event whose time comes while the broker is away goes out when it is back."""
         bench = self.refusing()

@@ -387,6 +387,17 @@ class CrashTests(SpoolTestCase):
             spool.sync()
         self.assertEqual(synced, len(self.files()))
 
+    def test_a_disk_that_fails(self) -> None:
+        """What it refused to hold is tried again the next time."""
+        spool = self.open()
+        spool.append(events(0, 5))
+        for place in ("os.fdatasync", "os.fsync"):
+            with mock.patch(place, side_effect=OSError(errno.EIO, "Input/output error")):
+                self.assertRaises(OSError, spool.sync)
+            self.assertTrue(spool.is_dirty)
+        spool.sync()
+        self.assertFalse(spool.is_dirty)
+
     def test_synced_while_deleted(self) -> None:
         """A file that was confirmed meanwhile needs no syncing."""
         spool = self.open()
