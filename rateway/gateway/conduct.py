@@ -156,8 +156,10 @@ def resume(core: Core, now: float, interval: float) -> Actions:
 
 
 def ready(core: Core, now: float, resume_url: str) -> Actions:
+    lost = core.session.lost
     core.session.began(resume_url)
-    return [*core.leave(), *activate(core, now), Note("ready: a new session began")]
+    missing = "; what Discord sent between the last one and it is missing" if lost else ""
+    return [*core.leave(), *activate(core, now), Note(f"ready: a new session began{missing}", loss=lost)]
 
 
 def resumed(core: Core, now: float) -> Actions:

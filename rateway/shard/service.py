@@ -316,7 +316,7 @@ class ShardService(Service):
             self._speaker.pulse.resume(self._clock.seconds())
 
     def _note(self, action: act.Note) -> None:
-        say = self._log.error if action.our_fault else self._log.info
+        say = self._log.error if action.our_fault else self._log.warn if action.loss else self._log.info
         say("shard {shard}: {what}", shard=self._shard_id, what=action.sentence)
 
     def _command_speaker(self) -> Speaker | None:

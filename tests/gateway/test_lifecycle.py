@@ -483,6 +483,19 @@ class ReconnectTests(SynchronousTestCase):
             self.assertEqual(deeds(story.wait()), [AskPermit])
             self.assertEqual(only(Connect, story.tell(permit_granted)).url, GENERAL)
 
+    def test_what_a_lost_session_costs_is_said(self) -> None:
+        """The session after a lost one begins with a warning; the first one, and one after it, without."""
+        story = story_at("identifying")
+        self.assertFalse(only(Note, story.tell(ready)).loss)
+        story.tell(op9_false)
+        story.wait()
+        for happening in (permit_granted, hello):
+            story.tell(happening)
+        note = only(Note, story.tell(ready))
+        self.assertTrue(note.loss)
+        self.assertIn("is missing", note.sentence)
+        self.assertFalse(only(Note, story.tell(ready)).loss)
+
     def test_ac19_op9_true_keeps_the_session(self) -> None:
         """Op 9 true: wait 1-5 s, then RESUME."""
         for state in ("active", "resuming"):
