@@ -74,7 +74,6 @@ class Pipeline:
     """Takes what the shards of one cluster receive.
 
     :ivar events: events taken since the start, by cluster: for status.
-    :ivar lost_sessions: how often a session ended for good: what Discord sent until the next one began is missing.
     """
 
     _log = Logger()
@@ -86,7 +85,6 @@ class Pipeline:
     _now: Callable[[], float] = time.time
     _timer: Callable[[], float] = time.perf_counter
     events: int = field(default=0, init=False)
-    lost_sessions: int = field(default=0, init=False)
     _batch: _Batch = field(factory=list, init=False)
     _scheduled: bool = field(default=False, init=False)
     _under_way: _Prepared | None = field(default=None, init=False)
@@ -180,7 +178,6 @@ class Pipeline:
         self.flush()
         self._publisher.secure()
         self._store.forget_session(shard_id)
-        self.lost_sessions += 1
 
     def _apply(self, batch: _Batch, kept: Mapping[int, tuple[str, int]]) -> None:
         try:

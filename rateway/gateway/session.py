@@ -41,10 +41,10 @@ class SessionKeeper:
     _stage: _Stage = field(default=_Stage.REACHING, init=False)
     _timed_out: bool = field(default=False, init=False)
 
-    def url(self) -> str:
-        """Where to connect next."""
+    def url(self, anew: bool = False) -> str:
+        """Where to connect next, to resume, or to identify ``anew`` though there is a session."""
         self._stage = _Stage.REACHING
-        return self._general_url if self.resume_url is None or self._elsewhere else self.resume_url
+        return self._general_url if anew or self.resume_url is None or self._elsewhere else self.resume_url
 
     def began(self, resume_url: str) -> None:
         """READY: a new session."""

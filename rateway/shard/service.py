@@ -272,7 +272,7 @@ class ShardService(Service):
             )
 
     def _seq(self) -> int | None:
-        return None if self.session is None else self.session.seq
+        return self.session.seq if self.session is not None and self._lifecycle.state in _FLOWING else None
 
     def _heard_nothing(self) -> None:
         self._perform(self._lifecycle.broken(OwnClose.ZOMBIE, "heartbeats are not acknowledged", self._clock.seconds()))
