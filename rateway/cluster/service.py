@@ -149,6 +149,7 @@ class ClusterService(MultiService):
             "held": self._broker.held_events,
             "spooled": self._broker.spooled_events,
             "expired": sum(self._broker.expired.values()),
+            "lost_sessions": self._checkpoint.lost_sessions,
             "cache_failures": self._store.failures,
             "shards": {shard: service.state for shard, service in self.shards.items()},
         }

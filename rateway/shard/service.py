@@ -272,7 +272,7 @@ class ShardService(Service):
             )
 
     def _seq(self) -> int | None:
-        return None if self.session is None else self.session.seq
+        return self.session.seq if self.session is not None and self._lifecycle.state in _FLOWING else None
 
     def _heard_nothing(self) -> None:
         self._perform(self._lifecycle.broken(OwnClose.ZOMBIE, "heartbeats are not acknowledged", self._clock.seconds()))
@@ -316,7 +316,7 @@ class ShardService(Service):
             self._speaker.pulse.resume(self._clock.seconds())
 
     def _note(self, action: act.Note) -> None:
-        say = self._log.error if action.our_fault else self._log.info
+        say = self._log.error if action.our_fault else self._log.warn if action.loss else self._log.info
         say("shard {shard}: {what}", shard=self._shard_id, what=action.sentence)
 
     def _command_speaker(self) -> Speaker | None:

@@ -296,6 +296,9 @@ class ClusterStore:
         try:
             self.environment.grow(self._grown)
         except OSError as error:
+            # By the next start its sessions are far behind, and Discord's replay with them; the slots have them as they
+            # are by then.
+            self._distrust()
             self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
             return False
         self._grown += 1

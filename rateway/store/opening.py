@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lmdb
@@ -84,13 +84,19 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         _set_aside(path, why)
     trust.write(note, record)
     try:
-        return Opened(_believable(path, kept, carried, initial_size), carried)
+        return _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
     except Damaged as damage:
         _set_aside(path, str(damage))
     return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
 
 
-def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], initial_size: int) -> Environment:
+def _believable(
+    path: Path,
+    kept: Kept,
+    carried: Mapping[int, SessionRecord],
+    from_slots: Callable[[], Mapping[int, SessionRecord]],
+    initial_size: int,
+) -> Opened:
     """The environment, if it can be prepared.
 
     :raises Damaged: if not, or it is none.
@@ -98,6 +104,9 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     environment = Environment.for_writing(path, initial_size)
     try:
         with environment.writing() as transaction:
+            if transaction.get(keys.META) is None:
+                # Just begun; or an earlier start began it after it had set another one aside, and failed then.
+                carried = carried or from_slots()
             prepare(transaction, kept, carried)
     except lmdb.MapFullError:
         # It only has to grow.
@@ -108,7 +117,7 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     except BaseException:
         environment.close()
         raise
-    return environment
+    return Opened(environment, carried)
 
 
 def prepare(

@@ -144,7 +144,7 @@ class ResumeTests(WorldTestCase):
 
     async def test_criterion_18_resume_refused(self) -> None:
         """Op 9 false after RESUME: after 1 to 5 s a new IDENTIFY on the general URL, and the cache is filled anew."""
-        simulator, _, worker = await self.up(guilds=2)
+        simulator, program, worker = await self.up(guilds=2)
         guild = simulator.guild(0).id
         await self.until(lambda: worker.names().count("GUILD_CREATE") == 2, "the guilds")
         simulator.forget_session(0)
@@ -156,6 +156,8 @@ class ResumeTests(WorldTestCase):
         self.assertEqual(simulator.identifies[1].host, "127.0.0.1")
         await self.until(lambda: worker.names().count("GUILD_CREATE") == 3, "the guild again")
         self.assertEqual((await worker.query(1, "Guild", guild))["id"], str(guild))
+        (told,) = (line for line in program.lines if "what Discord sent between the last one and it is missing" in line)
+        self.assertIn(" warn ", told)
 
     async def test_criterion_19_invalid_but_resumable(self) -> None:
         """Op 9 true while active: the session is resumed."""

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 from typing import cast
+from unittest import mock
 
 import lmdb
 import ujson
@@ -431,9 +432,21 @@ class RoomTests(StoreTestCase):
         (line,) = self.logged(LogLevel.critical)
         self.assertIn("No space left on device", line)
         self.assertIsNotNone(ask(self.cache_of(store), "Guild", s.GUILD))
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(800)})
         store.close()
-        again = self.open()
-        self.assertEqual(again.sessions()[0].session.seq, 2)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(800), 800, 800, refill=True)})
+
+    def test_a_start_that_failed(self) -> None:
+        """What an earlier start set aside, before it found no room, costs no session."""
+        store = self.open()
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)), kept=1)
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(5)})
+        store.close()
+        (self.folder / "store.json").unlink()
+        for place in ("rateway.store.trust.write", "os.posix_fallocate"):
+            with mock.patch(place, side_effect=OSError(28, "No space left on device")):
+                self.assertRaises(ConfigError, self.open)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(5), 5, 5, refill=True)})
 
     def test_damage_while_writing(self) -> None:
         """What LMDB can't write any more stops the cache, and the store is set aside at the next start."""
