@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.lock import FolderInUse
 
+from .wording import cache_found
+
 LOCK_WAIT = 10.0
 """Seconds an orphan of an earlier parent has to let go of a cluster's folder."""
 LOCK_TRY_EVERY = 0.25
@@ -38,6 +41,7 @@ class Parts:
     make_cache: Callable[..., Any] = Cache
     open_spools: Callable[..., Spools] = open_spools
     make_cluster: Callable[..., Any] = ClusterService
+    now: Callable[[], float] = time.time
 
 
 class Clusters:
@@ -103,6 +107,9 @@ class Clusters:
             own=stores,
             enabled=self._config.cache_enabled,
         )
+        found = [store.found for store in stores.values()]
+        if found and self._config.cache_enabled:
+            self._log.info("{found}", found=cache_found(found, self._parts.now()))
         desk = Desk(self._cache, self._turns)
         for number, store in stores.items():
             self._start(plan.clusters[number - 1], store, spools[number], desk)

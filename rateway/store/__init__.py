@@ -11,6 +11,7 @@
 ``packing``      PURE: members and users, compressed
 ``notes``        PURE: what was seen of rows before, so that they needn't be looked up for each event
 ``sessions``     the session records and cursors
+``found``        what an earlier run left, for the log
 ``trust``        what makes an earlier run's store worth believing
 ``environment``  LMDB: opening, growing, locking
 """

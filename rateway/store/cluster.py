@@ -18,12 +18,14 @@ from . import keys, trust
 from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_kept, write_sessions
 from .environment import INITIAL_SIZE, Environment
 from .failures import Failures
+from .found import count
 from .kinds import Kept, what_is_kept
 from .lock import FolderLock
 from .longwork import LongWork
 from .notes import Notes
 from .opening import NOTE, Opened, open_entities, prepare, take
 from .sessions import Resumable, SessionRecord
+from .transaction import TransactionReader
 from .updates.table import UPDATES
 from .view import Update
 
@@ -40,6 +42,7 @@ class ClusterStore:
     """The cluster's cache, session records and cursors, changed by one process alone. Begin with :meth:`open`.
 
     :ivar environment: what the process's own queries read.
+    :ivar found: what an earlier run left in it.
     :ivar stopped: whether writing ended, for lack of room or by damage: events flow on, nothing is cached any more.
     """
 
@@ -62,6 +65,8 @@ class ClusterStore:
         self._closed = False
         self._readers_checked = time.monotonic()
         self._sessions = self._transact(lambda transaction: prepare(transaction, kept, opened.carried)) or {}
+        with self.environment.reading() as transaction:
+            self.found = count(TransactionReader(transaction), opened.written)
 
     @property
     def failures(self) -> int:

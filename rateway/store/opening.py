@@ -18,6 +18,7 @@ from .batch import write_sessions
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
 from .filesystem import refuse_network
+from .found import last_written
 from .kinds import Kept
 from .lock import FolderInUse, FolderLock, holder
 from .sessions import SessionRecord
@@ -37,10 +38,12 @@ class Opened:
     """An environment to write.
 
     :ivar carried: sessions of a store that was set aside: they are good, though what it held is not there.
+    :ivar written: when an earlier run last wrote it, in seconds since 1970; ``None`` if it begins anew.
     """
 
     environment: Environment
     carried: Mapping[int, SessionRecord]
+    written: float | None = None
 
 
 def take(folder: Path) -> FolderLock:
@@ -75,16 +78,20 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
     note = folder / NOTE
     found = trust.read(note)
     carried: Mapping[int, SessionRecord] = {}
+    written = last_written(path / "data.mdb", note) if path.exists() else None
     why = trust.doubt(found, record) if path.exists() else ""
     if crashed and path.exists():
         carried = _from_slots(folder, record)
         _set_aside(path, "the process that wrote it crashed")
+        written = None
     elif why:
         carried = _carried(folder, found, record)
         _set_aside(path, why)
+        written = None
     trust.write(note, record)
     try:
-        return _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
+        opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
+        return evolve(opened, written=written)
     except Damaged as damage:
         _set_aside(path, str(damage))
     return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))

@@ -528,14 +528,19 @@ class QueryTests(CacheTestCase):
     async def test_the_cache_outlives_a_restart(self) -> None:
         """A session that is resumed by a new process finds the cache as it was, although no GUILD_CREATE comes."""
         simulator, program, worker = await self.fleet()
+        empty = [line for line in program.lines if "the cache begins empty: Discord fills it" in line]
+        self.assertEqual(len(empty), 2, program.text)
         before = [await worker.query(1, "Guild", simulator.guild(index).id) for index in range(8)]
         self.assertEqual(await program.stop(), 0)
         update = simulator.guild(3).update_payload() | {"name": "changed meanwhile"}
         simulator.dispatch(3, "GUILD_UPDATE", update)
-        self.rateway(simulator, SHARDS_PER_CLUSTER=2, PROCESSES=2)
+        program = self.rateway(simulator, SHARDS_PER_CLUSTER=2, PROCESSES=2)
         await self.until(lambda: len(simulator.resumes) == 4 and len(simulator.connected_shards()) == 4, "four resumes")
         await self.heard(worker, "RESUMED", 4)
         after = [await worker.query(2, "Guild", simulator.guild(index).id) for index in range(8)]
         before[3]["name"] = "changed meanwhile"
         self.assertEqual(after, before)
+        found = [line for line in program.lines if "the cache has 4 guilds and" in line]
+        self.assertEqual(len(found), 2, program.text)
+        self.assertTrue(all("members from an earlier run, written until" in line for line in found), found)
         self.assertEqual(len(simulator.identifies), 4)

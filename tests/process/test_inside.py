@@ -21,6 +21,7 @@ from rateway.process.compose import LOCK_WAIT, Parts
 from rateway.process.inside import MOST_COMMANDS, Inside
 from rateway.process.link import Link
 from rateway.spool.spool import Spool
+from rateway.store.found import Found
 from rateway.store.lock import FolderInUse
 
 from .fakes import Heard
@@ -34,6 +35,7 @@ class Store:
     def __init__(self, journal: list[Any], folder: Path) -> None:
         self.journal = journal
         self.folder = folder
+        self.found = Found(2, 30, 1000.0) if folder.name == "cluster-2" else Found()
 
     def sessions(self) -> dict[int, object]:
         return {2: object()}
@@ -127,7 +129,14 @@ class InsideTests(SynchronousTestCase):
         self.redactor = Redactor()
         self.parent = Outside()
         nowhere = Spools(Spool.nowhere(), Spool.nowhere())
-        parts = Parts(self.open_store, lambda *_, **__: Cache(self.journal), lambda *_: nowhere, self.make_cluster)
+        self.now = 0.0
+        parts = Parts(
+            self.open_store,
+            lambda *_, **__: Cache(self.journal),
+            lambda *_: nowhere,
+            self.make_cluster,
+            lambda: self.now,
+        )
         self.inside = Inside(self.clock, self.redactor, parts)
         self.outside, _, self.pump = connectedServerAndClient(lambda: self.inside.link, lambda: Link(self.parent))
 
@@ -230,6 +239,14 @@ class InsideTests(SynchronousTestCase):
         self.assertNotIn("t.o.k", str(event))
         self.assertNotIn("passw0rd", str(event))
         self.assertEqual(heard.texts(), [])
+
+    def test_what_was_found_is_told(self) -> None:
+        """Over all clusters that run here; nothing where there is no cache."""
+        heard = Heard(self)
+        self.now = 1000.0 + 180.0
+        self.successResultOf(self.run_(2, 3))
+        line = "the cache has 2 guilds and 30 members from an earlier run, written until 3 min ago"
+        self.assertEqual(heard.texts("info"), [f"{line}; 1 of 2 clusters begin without one"])
 
     def test_an_orphan_is_waited_for(self) -> None:
         """It lets go of the folder within ten seconds, or its process is named."""

@@ -59,7 +59,7 @@ class StoreMachine(Twins):
     more_events = rule(reads=reads, again=replayed, lag=unconfirmed)(happen)
     other_events = rule(reads=reads, again=replayed, lag=unconfirmed)(happen)
 
-    @rule(shard=st.integers(0, TOTAL - 1), which=st.integers(0, len(UNREADABLE) - 1))
+    @rule(shard=st.sampled_from([place.shard for place in PLACES]), which=st.integers(0, len(UNREADABLE) - 1))
     def unreadable_event(self, shard: int, which: int) -> None:
         """An event that can't be read changes nothing, but for what is thought of its guild."""
         self.tick()

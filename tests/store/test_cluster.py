@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import cast
 from unittest import mock
@@ -22,6 +23,7 @@ from rateway.model.session import Session
 from rateway.store import keys, trust
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.found import Found
 from rateway.store.lock import FolderInUse
 from rateway.store.sessions import Resumable
 from rateway.store.slots import Slots
@@ -278,6 +280,20 @@ class TrustTests(StoreTestCase):
         self.filled().close()
         self.assertTrue(self.is_kept(boot_id="another boot"))
         self.assertEqual(self.logged(LogLevel.warn), [])
+
+    def test_found(self) -> None:
+        """What is there at the opening, and when it was written; of one that begins anew, that there is nothing."""
+        began = time.time() - 5.0
+        store = self.filled()
+        self.assertEqual(store.found, Found())
+        store.close()
+        store = self.open()
+        self.assertEqual((store.found.guilds, store.found.members), (1, 3))
+        self.assertTrue(began <= (store.found.written or 0.0) <= time.time() + 5.0, store.found)
+        store.close()
+        store = self.open(intents=1)
+        self.assertEqual(store.found, Found())
+        store.close()
 
     def test_power_cut(self) -> None:
         """A store in use when the machine went down is set aside, with one line, and begun anew."""

@@ -32,7 +32,7 @@ MEMORY = Path("/dev/shm")
 """Where a file is memory: nothing here is about the disk."""
 UNREADABLE: tuple[tuple[str, Any], ...] = (
     ("GUILD_CREATE", {"name": "of no id"}),
-    ("GUILD_ROLE_CREATE", {"guild_id": str(PLACES[0].guild), "role": None}),
+    *(("GUILD_ROLE_CREATE", {"guild_id": str(place.guild), "role": None}) for place in PLACES),
     ("MESSAGE_CREATE", []),
     ("CHANNEL_UPDATE", {"id": "none"}),
     ("INVITE_CREATE", {"code": "x" * 600, "channel_id": "1"}),
