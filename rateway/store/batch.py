@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import lmdb
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
@@ -103,7 +103,8 @@ def write_batch_sliced(
         if record is None or record.id != session.id:
             record = SessionRecord(session.id, session.resume_url)
         elif shard not in moved:
-            record = evolve(record, resume_url=session.resume_url)
+            record = record.copy()
+            record.resume_url = session.resume_url
         moved[shard] = record
         view.shard_id = shard
         yield from _apply(transaction, view, record, dispatches, updates, outcome.failed)
@@ -119,7 +120,9 @@ def write_kept(
     for shard, (session_id, seq) in kept.items():
         record = moved.get(shard) or sessions.get(shard)
         if record is not None and record.id == session_id and seq > record.kept:
-            moved[shard] = evolve(record, kept=seq)
+            if shard not in moved:
+                record = moved[shard] = record.copy()
+            record.kept = seq
     write_sessions(transaction, moved)
 
 

@@ -140,15 +140,11 @@ class ClusterStore:
         An event at or below its session's ``applied`` cursor changes nothing. One that fails to compute changes
         nothing either: its guild is marked stale, it is logged and counted, and the others are applied.
 
-        Where no event has an effect, the cursor may be written with a later batch: hearing them again harms nothing.
-
         :param batch: of each read: the shard, the session after the last event, the events.
         :param kept: shard → session id and the sequence below which every event is kept by the broker.
         """
         self.finish()
         if self.stopped or self._closed:
-            return
-        if not kept and self._pass_over(batch):
             return
         self._idle_events = 0
         self._settle(
@@ -165,7 +161,24 @@ class ClusterStore:
             )
         )
 
-    def begin(self, batch: Batch, kept: Mapping[int, tuple[str, int]]) -> bool:
+    def pass_over(self, batch: Batch) -> bool:
+        """If no event of the batch has an effect, move the cursors ``applied`` in memory alone; whether that was so.
+
+        They are written with a later batch, after :data:`_IDLE_EVENTS` at the latest: hearing such events again harms
+        nothing.
+        """
+        if self.stopped or self._closed or self.busy or self._idle_events > _IDLE_EVENTS:
+            return False
+        if not is_idle(batch, self._updates, self._sessions):
+            return False
+        for shard, _, dispatches in batch:
+            if dispatches:
+                record = self._sessions[shard]
+                record.applied = max(record.applied, dispatches[-1][0])
+                self._idle_events += len(dispatches)
+        return True
+
+    def begin(self, batch: Batch) -> bool:
         """Put a batch in slice by slice, if it has an event that may take long: then go on with :meth:`step`.
 
         It is one transaction all the same: until :meth:`finish` nothing of it can be read, and after a crash nothing of
@@ -181,7 +194,7 @@ class ClusterStore:
             lambda transaction: write_batch_sliced(
                 transaction,
                 batch,
-                kept,
+                {},
                 what=self._kept,
                 updates=self._updates,
                 sessions=self._sessions,
@@ -245,17 +258,6 @@ class ClusterStore:
         finally:
             self.environment.close()
             self._lock.release()
-
-    def _pass_over(self, batch: Batch) -> bool:
-        """If no event of the batch has an effect, move the cursors in memory alone."""
-        if self._idle_events > _IDLE_EVENTS or not is_idle(batch, self._updates, self._sessions):
-            return False
-        for shard, _, dispatches in batch:
-            if dispatches:
-                record = self._sessions[shard]
-                record.applied = max(record.applied, dispatches[-1][0])
-                self._idle_events += len(dispatches)
-        return True
 
     def _settle(self, outcome: Outcome | None) -> None:
         """A batch's transaction is committed, or was given up."""

@@ -102,7 +102,7 @@ class StoreMachine(Twins):
         store, before, given = self.stores[number], rows(self.stores[number]), self.given[place.shard]
         chosen = [*chosen, ("GUILD_DELETE", 1)]
         self.draw(place, chosen)
-        assert store.begin([self.read(shard, len(chosen))], {})
+        assert store.begin([self.read(shard, len(chosen))])
         for _ in range(steps):
             store.step()
         self.given[shard.id] = given
