@@ -139,7 +139,8 @@ class ReportFatal(Command):
 class SendCommand(Command):
     """A bot's gateway command for a shard of another process; answered when it is sent, or refused with a reason.
 
-    ``left`` is how many seconds it may still wait.
+    ``left`` is how many seconds it may still wait. It may also be a wish for a member list
+    (``rateway.cluster.elsewhere.FETCH_MEMBERS``), which is answered when the list is there.
     """
 
     arguments = [(b"shard", Integer()), (b"op", Integer()), (b"payload", String()), (b"left", Float())]
