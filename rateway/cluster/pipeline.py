@@ -33,7 +33,10 @@ So memory is bounded: the more is read, the less of a turn is left for reading.
 
 _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 
-_Prepared: TypeAlias = tuple[int, list[tuple[int, str, Sequence[Dispatch]]], bool]
+Fresh: TypeAlias = Sequence[tuple[int, str, Sequence[Dispatch]]]
+"""Of each read: the shard, the session's id, the events that were not published before."""
+
+_Prepared: TypeAlias = tuple[int, Fresh, bool]
 """When it was received (ms), what is to be published, and whether a session began."""
 
 
@@ -85,6 +88,8 @@ class Pipeline:
     _checkpoint: Checkpoint
     _now: Callable[[], float] = time.time
     _timer: Callable[[], float] = time.perf_counter
+    _tell: Callable[[Fresh], object] | None = None
+    """Told of events once they are in the cache, and published. Must not raise."""
     events: int = field(default=0, init=False)
     _batch: _Batch = field(factory=list, init=False)
     _scheduled: bool = field(default=False, init=False)
@@ -147,6 +152,8 @@ class Pipeline:
         self._publish(prepared)
         self._apply(batch)
         self._publisher.flush()
+        if self._tell is not None:
+            self._tell(prepared[1])
 
     def _publish(self, prepared: _Prepared) -> None:
         received_ms, fresh, begun = prepared
@@ -173,6 +180,8 @@ class Pipeline:
         self._publish(prepared)
         self._store.finish(self._checkpoint.changes())
         self._publisher.flush()
+        if self._tell is not None:
+            self._tell(prepared[1])
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the session: what was taken of it is put on disk first, for no resume brings it back."""

@@ -7,6 +7,7 @@ each, so that the largest plan fits; the configuration fits, entities never trav
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import ujson
 from twisted.protocols import amp
@@ -67,9 +68,9 @@ class ClusterStatus(amp.Argument):
         return ujson.dumps(told).encode()
 
     def fromString(self, inString: bytes) -> dict[str, object]:
-        told: dict[str, object] = ujson.loads(inString)
+        told: dict[str, Any] = ujson.loads(inString)
         if "shards" in told:
-            first, states, letters = told["shards"]  # type: ignore[misc]
+            first, states, letters = told["shards"]
             told["shards"] = {first + at: states[ord(letter) - ord("a")] for at, letter in enumerate(letters)}
         return told
 
@@ -163,7 +164,8 @@ class ReportFatal(Command):
 class SendCommand(Command):
     """A bot's gateway command for a shard of another process; answered when it is sent, or refused with a reason.
 
-    ``left`` is how many seconds it may still wait.
+    ``left`` is how many seconds it may still wait. It may also be a wish for a member list
+    (``rateway.cluster.elsewhere.FETCH_MEMBERS``), which is answered when the list is there.
     """
 
     arguments = [(b"shard", Integer()), (b"op", Integer()), (b"payload", String()), (b"left", Float())]

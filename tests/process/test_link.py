@@ -107,7 +107,8 @@ class LinkTests(SynchronousTestCase):
         argument = commands.ClusterStatus()
         self.assertLess(len(argument.toString(told)), 20_000)
         self.assertTrue(argument.fromString(argument.toString(told)) == told)
-        for small in {"shards": {}}, {"shards": {7: "active"}}, {}:
+        few: tuple[dict[str, dict[int, str]], ...] = ({"shards": {}}, {"shards": {7: "active"}}, {})
+        for small in few:
             self.assertEqual(argument.fromString(argument.toString(small)).get("shards", {}), small.get("shards", {}))
 
     def test_both_ends_learn_of_the_close(self) -> None:
