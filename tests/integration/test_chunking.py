@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ujson
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from rateway.gateway.memberlists import PATIENCE
 from rateway.gateway.spare import SHARE
@@ -137,6 +137,7 @@ class StartupTests(ChunkingTestCase):
         first, second = simulator.guild(0), simulator.guild(1)
         first.unavailable = True
         self.rateway(simulator, CHUNK_GUILDS="startup")
+        await self.all_active(simulator, 1)
         await self.until_whole(worker, second)
         simulator.hub.lists.use(first.id, simulator.hub.now())
         simulator.recover(first.id)
@@ -227,15 +228,19 @@ class StartupTests(ChunkingTestCase):
         program = self.rateway(simulator, CHUNK_GUILDS="startup", INTENTS=NO_PRESENCES)
         await self.until(lambda: own(simulator), "the first request")
         guild = simulator.guild(99)
-        took: list[float] = []
-        for number in range(40):
+
+        async def command(number: int) -> float:
+            """Send a command; how long it took to be sent."""
             began = self.reactor.seconds()
-            payload = presence("busy") if number == 7 else members(guild.id, str(number))
+            payload = presence("busy") if number == 3 else members(guild.id, str(number))
             self.assertEqual(await worker.command(1, payload, 0), SENT, number)
-            took.append(self.reactor.seconds() - began)
-        self.assertLess(max(took), 1.0, took)
+            return float(self.reactor.seconds() - began)
+
+        took = [await command(number) for number in range(5)]
         await program.until_said("asking Discord for the members of 100 guilds (3,100 members) so far")
         await self.until(lambda: len(own(simulator)) >= SHARE, "rateway's share")
+        took += await gatherResults([Deferred.fromCoroutine(command(number)) for number in range(5, 40)])
+        self.assertLess(max(took), 2.0, took)
         start = self.reactor.seconds()
         await self.until(lambda: self.reactor.seconds() - start > 2 * INTERVAL, "some heartbeats more")
         self.assertEqual(len(own(simulator)), SHARE, "no more than its share")
@@ -358,7 +363,7 @@ class LazyTests(ChunkingTestCase):
         began = self.reactor.seconds()
         asking = worker.ask(1, "cache", _question("Member", guild.id, stranger))
         await self.until(lambda: own(simulator), "the request")
-        simulator.dispatch(1, "TEST", b"{}")
+        simulator.dispatch(0, "TEST", b"{}")
         await self.heard(worker, "TEST")
         self.assertIsNotNone(await worker.query(1, "Guild", guild.id))
         self.assertFalse(asking.called)
