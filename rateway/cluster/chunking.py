@@ -149,7 +149,7 @@ class Chunking:
             self._soon()
 
     def _chunk(self, shard: int, d: bytes) -> None:
-        chunk = read_chunk(d)
+        chunk = read_chunk(d) if self._lists.is_busy else None
         if chunk is None or not self._lists.concerns(shard, chunk.guild):
             return
         self._lists.chunk(shard, chunk, self._clock.seconds())
@@ -210,8 +210,8 @@ class Chunking:
             self._timer.set(max(then - now, SOONEST))
 
     def _room(self, shard: int) -> Room | None:
-        speech, is_fit = self._shards[shard]
-        return speech.room() if is_fit() else None
+        there = self._shards.get(shard)
+        return there[0].room() if there is not None and there[1]() else None
 
     def _settle(self, guild: int) -> None:
         for waiting in self._waiting.pop(guild, ()):
