@@ -139,7 +139,7 @@ class Chunking:
         self._lists.listed(shard, guild)
         members = self._cache.membership(guild) if self.startup else None
         if members is not None and members.may_grow:
-            self._lists.want(shard, guild, members.total or 0, self._clock.seconds())
+            self._want(shard, guild, members.total or 0, is_replayed=shard not in self._looked_at)
             self._soon()
 
     def _guild_delete(self, shard: int, d: bytes) -> None:
@@ -178,11 +178,14 @@ class Chunking:
         looking.addErrback(partial(self._log.failure, "wanting the members of shard {shard}", shard=shard))
 
     def _found(self, shard: int, guilds: Sequence[tuple[int, int]]) -> None:
-        """They are asked for once Discord allows it for sure: the earlier process may have asked just now."""
-        now = self._clock.seconds()
         for guild, members in guilds:
-            self._lists.want(shard, guild, members, now, not_before=self._since + SILENCE)
+            self._want(shard, guild, members, is_replayed=True)
         self._soon()
+
+    def _want(self, shard: int, guild: int, members: int, is_replayed: bool) -> None:
+        """What an earlier process heard of, it may have asked for just now: not before Discord surely allows it."""
+        not_before = self._since + SILENCE if is_replayed else 0.0
+        self._lists.want(shard, guild, members, self._clock.seconds(), not_before=not_before)
 
     def _not_found(self, shard: int, failure: Failure) -> None:
         failure.trap(RequestRefused)

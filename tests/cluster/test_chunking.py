@@ -99,6 +99,11 @@ class ChunkingTestCase(SynchronousTestCase):
         self.chunking.told([(shard, "session", [(1, "MESSAGE_CREATE", b"{"), (2, name, body)])])
         self.clock.advance(0)
 
+    def begin(self) -> None:
+        """New sessions."""
+        for shard in range(TOTAL):
+            self.tell(shard, "READY")
+
     def comes(self, *guilds: int, known: int = 1, total: int = 10) -> None:
         """Guilds come by GUILD_CREATE."""
         for guild in guilds:
@@ -129,6 +134,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_as_they_come(self) -> None:
         """Those of which not all are known are asked for, on their shards; of the others nothing is asked."""
+        self.begin()
         self.comes(GUILDS[0], GUILDS[1])
         self.comes(GUILDS[2], known=10)
         self.tell(0, "GUILD_CREATE", {"id": str(GUILDS[4]), "unavailable": True})
@@ -140,6 +146,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_the_next_when_one_has_come(self) -> None:
         """By its last chunk, or because the cache knows all."""
+        self.begin()
         self.comes(*GUILDS[::2])
         self.assertEqual(self.asked(0), [GUILDS[0], GUILDS[2]])
         self.chunk(0, self.shards[0].said[0], 1, 2)
@@ -152,6 +159,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_a_lost_list_is_asked_for_again(self) -> None:
         """30 s later, by itself."""
+        self.begin()
         self.comes(GUILDS[0])
         self.clock.advance(SILENCE - 1.0)
         self.assertEqual(self.asked(0), [GUILDS[0]])
@@ -160,6 +168,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_rate_limited(self) -> None:
         """The guild is asked for again when Discord says; by a bot neither before."""
+        self.begin()
         self.comes(GUILDS[0])
         meta = {"guild_id": str(GUILDS[0]), "nonce": self.shards[0].said[0]["nonce"]}
         self.tell(0, "RATE_LIMITED", {"opcode": 8, "retry_after": 7.0, "meta": meta})
@@ -171,6 +180,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_new_session(self) -> None:
         """What is under way is dropped by READY; the guilds come again, and are asked for in Discord's time."""
+        self.begin()
         self.comes(GUILDS[0], GUILDS[2], GUILDS[4])
         self.tell(0, "READY")
         self.clock.advance(20.0)
@@ -182,6 +192,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_a_guild_that_goes(self) -> None:
         """It is not asked for any more; nor is one in an outage, until it is back."""
+        self.begin()
         self.comes(*GUILDS[:8:2])
         self.tell(0, "GUILD_DELETE", {"id": str(GUILDS[4])})
         self.tell(0, "GUILD_DELETE", {"id": str(GUILDS[6]), "unavailable": True})
@@ -193,14 +204,18 @@ class StartupTests(ChunkingTestCase):
 
     def test_an_earlier_processs_session(self) -> None:
         """No GUILD_CREATE comes: the guilds are looked for in the cache, once, and asked for when they may be."""
-        self.cache.members = {GUILDS[0]: (1, 10), GUILDS[1]: (1, 10), GUILDS[2]: (10, 10), GUILDS[4]: (1, 10)}
+        self.cache.members = {GUILDS[0]: (1, 10), GUILDS[1]: (1, 10), GUILDS[2]: (10, 10)}
         self.clock.advance(5.0)
+        self.comes(GUILDS[4])
         for _ in range(2):
             self.tell(0, "RESUMED")
             self.clock.pump([0] * 5)
         self.assertEqual(self.asked(0), [])
+        self.comes(GUILDS[6])
+        self.assertEqual(self.asked(0), [GUILDS[6]], "heard of here for the first time")
+        self.chunk(0, self.shards[0].said[0])
         self.clock.advance(SILENCE - 5.0)
-        self.assertEqual((self.asked(0), self.asked(1)), ([GUILDS[0], GUILDS[4]], []))
+        self.assertEqual((sorted(self.asked(0)[1:]), self.asked(1)), ([GUILDS[0], GUILDS[4]], []))
 
     def test_own_session_resumed(self) -> None:
         """Within a process nothing is looked for: what was wanted still is."""
@@ -235,6 +250,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_only_what_can_be_taken(self) -> None:
         """While the broker is away, or the shard, nothing is asked; afterwards it is."""
+        self.begin()
         self.fit = False
         self.comes(GUILDS[0])
         self.clock.advance(30.0)
@@ -247,6 +263,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_the_log(self) -> None:
         """It says what is asked for, and when it has come."""
+        self.begin()
         self.comes(*GUILDS[:6:2])
         self.clock.advance(5.0)
         self.assertEqual(self.lines, ["asking Discord for the members of 3 guilds (30 members) so far"])
@@ -257,6 +274,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_no_event_does_harm(self) -> None:
         """What can't be read is passed over; a fault is logged, and the next event is heard."""
+        self.begin()
         self.comes(GUILDS[0])
         for name in ("READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"):
             for d in (b"", b"null", b"[]", b'{"id":"x"}', b'{"guild_id":7}', b"\xff"):
@@ -271,6 +289,7 @@ class StartupTests(ChunkingTestCase):
 
     def test_stop(self) -> None:
         """Nothing is asked for any more, and nothing is left to be done."""
+        self.begin()
         self.comes(GUILDS[0])
         self.chunking.stop()
         self.comes(GUILDS[2])
