@@ -211,6 +211,28 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(self.names(), ["publish", "secure", "apply", "flush"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_who_wants_to_be_told(self) -> None:
+        """Is told of events once they are in the cache and published, of a long batch too; not of those once kept."""
+        told: list[object] = []
+
+        def tell(events: object) -> None:
+            self.calls.append(("tell", None))
+            told.append(events)
+
+        self.pipeline._tell = tell
+        self.checkpoint.kept[0] = ("a", 1)
+        self.pipeline.take(0, A, [(1, "X", b"1"), (2, "Y", b"2")])
+        self.clock.advance(0)
+        self.assertEqual(self.names(), ["publish", "apply", "flush", "tell"])
+        self.assertEqual(told, [[(0, "a", [(2, "Y", b"2")])]])
+        self.calls.clear()
+        self.long_batch(2)
+        while "apply" not in self.names():
+            self.clock.turn()
+        steps = ["finish", "flush", "tell", "publish", "secure", "apply", "flush", "tell"]
+        self.assertEqual(self.names()[-8:], steps)
+        self.assertEqual(told[1:], [[(0, "a", [])], [(1, "b", [(1, "X", b"2")])]])
+
     def test_flushing_nothing_does_nothing(self) -> None:
         """An empty batch costs no transaction."""
         self.pipeline.flush()
