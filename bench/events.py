@@ -13,6 +13,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,15 @@ VARIANTS = tuple(
 )
 
 
-async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, amqp: str) -> Result:
-    """One run of one variant."""
-    shards = options.shards * (16 if variant.paced else 1)
+async def measure(
+    reactor: Any, variant: Variant, shards: int, events: int, amqp: str, more: Mapping[str, str] | None = None
+) -> Result:
+    """One run of one variant.
+
+    :param shards: in batch form.
+    :param more: settings besides.
+    """
+    shards *= 16 if variant.paced else 1
     simulator = Simulator(
         reactor,
         SimulatorOptions(
@@ -97,6 +104,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
                 "PROCESSES": "1",
                 "CACHE_ENABLED": str(variant.cache).lower(),
                 "STATE_DIR": str(Path(folder) / "state"),
+                **(more or {}),
             },
         )
         try:
@@ -104,7 +112,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
             await until(reactor, lambda: simulator.connected_shards() == everyone, "all shards", 60)
             await warm_up(reactor, simulator, worker, shards)
             before, sent = cpu_seconds(program.pid), simulator.sent
-            while simulator.sent - sent < options.events:
+            while simulator.sent - sent < events:
                 simulator.traffic.happen(8 if variant.paced else 400)
                 await breathe(reactor, 0.002 if variant.paced else 0.01)
             await marked(reactor, simulator, worker, shards)
@@ -162,7 +170,8 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
         for number in range(options.rounds):
             for variant in VARIANTS:
                 print(f"round {number + 1} of {options.rounds}: {variant.name}", file=sys.stderr, flush=True)
-                results.setdefault(variant.name, []).append(await measure(reactor, variant, options, amqp))
+                result = await measure(reactor, variant, options.shards, options.events, amqp)
+                results.setdefault(variant.name, []).append(result)
         report(results)
     finally:
         if broker is not None:
