@@ -33,16 +33,17 @@ So memory is bounded: the more is read, the less of a turn is left for reading.
 
 _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 
-_Prepared: TypeAlias = tuple[int, list[tuple[int, str, Sequence[Dispatch]]], bool, Mapping[int, tuple[str, int]]]
-"""When it was received (ms), what is to be published, whether a session began, and the cursors to write."""
+_Prepared: TypeAlias = tuple[int, list[tuple[int, str, Sequence[Dispatch]]], bool]
+"""When it was received (ms), what is to be published, and whether a session began."""
 
 
 class EventStore(CursorStore, Protocol):
     """What the pipeline needs of the store."""
 
-    def begin(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> bool:
+    def passes_over(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
+        """Whether it has no effect that must be written; then all is done."""
+
+    def begin(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
         """Put it in slice by slice, if it may take long; whether that was begun."""
 
     def step(self) -> bool:
@@ -121,7 +122,7 @@ class Pipeline:
             if not batch:
                 return
             prepared = self._prepare(batch)
-            if not self._begin(batch, prepared):
+            if not self._begin(batch):
                 self._put(batch, prepared)
                 return
             under_way = self._under_way = prepared
@@ -140,15 +141,15 @@ class Pipeline:
         checkpoint = self._checkpoint
         fresh = [(shard, session.id, checkpoint.unkept(shard, session.id, got)) for shard, session, got in batch]
         begun, checkpoint.has_begun = checkpoint.has_begun, False
-        return int(self._now() * 1000), fresh, begun, checkpoint.changes()
+        return int(self._now() * 1000), fresh, begun
 
     def _put(self, batch: _Batch, prepared: _Prepared) -> None:
         self._publish(prepared)
-        self._apply(batch, {**prepared[3], **self._checkpoint.changes()})
+        self._apply(batch)
         self._publisher.flush()
 
     def _publish(self, prepared: _Prepared) -> None:
-        received_ms, fresh, begun, _ = prepared
+        received_ms, fresh, begun = prepared
         publisher = self._publisher
         for shard_id, session_id, dispatches in fresh:
             publisher.publish(shard_id, session_id, dispatches, received_ms)
@@ -158,9 +159,9 @@ class Pipeline:
             # the old one comes from nobody else, and a session that nothing is kept of can't be resumed.
             publisher.secure()
 
-    def _begin(self, batch: _Batch, prepared: _Prepared) -> bool:
+    def _begin(self, batch: _Batch) -> bool:
         try:
-            return self._store.begin(batch, prepared[3])
+            return self._store.begin(batch)
         except Exception:
             self._log.failure("the store could not begin a long batch; it is put in at once")
             return False
@@ -179,9 +180,10 @@ class Pipeline:
         self._publisher.secure()
         self._store.forget_session(shard_id)
 
-    def _apply(self, batch: _Batch, kept: Mapping[int, tuple[str, int]]) -> None:
+    def _apply(self, batch: _Batch) -> None:
         try:
-            self._store.apply(batch, kept)
+            if not self._store.passes_over(batch):
+                self._store.apply(batch, self._checkpoint.changes_of([shard for shard, _, _ in batch]))
         except Exception:
             # A fault of the store's must not keep events from the bots: they are published all the same.
             self._log.failure(

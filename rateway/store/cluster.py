@@ -140,7 +140,7 @@ class ClusterStore:
         self.finish()
         if self.stopped or self._closed:
             return
-        if not kept and self._pass_over(batch):
+        if not kept and self.passes_over(batch):
             return
         self._idle_events = 0
         self._settle(
@@ -151,7 +151,7 @@ class ClusterStore:
             )
         )
 
-    def begin(self, batch: Batch, kept: Mapping[int, tuple[str, int]]) -> bool:
+    def begin(self, batch: Batch) -> bool:
         """Put a batch in slice by slice, if it has an event that may take long: then go on with :meth:`step`.
 
         It is one transaction all the same: until :meth:`finish` nothing of it can be read, and after a crash nothing of
@@ -165,7 +165,7 @@ class ClusterStore:
         self._work = LongWork(
             self.environment,
             lambda transaction: write_batch_sliced(
-                transaction, batch, kept, what=self._kept, updates=self._updates, sessions=self._sessions
+                transaction, batch, {}, what=self._kept, updates=self._updates, sessions=self._sessions
             ),
         )
         return True
@@ -225,9 +225,12 @@ class ClusterStore:
             self.environment.close()
             self._lock.release()
 
-    def _pass_over(self, batch: Batch) -> bool:
-        """If no event of the batch has an effect, move the cursors in memory alone."""
-        if self._idle_events > _IDLE_EVENTS or not is_idle(batch, self._updates, self._sessions):
+    def passes_over(self, batch: Batch) -> bool:
+        """If no event of the batch has an effect, move the cursors in memory alone: that is all, then.
+
+        They are written when more of the sessions is kept, after some number of such events, and at closing.
+        """
+        if self.busy or self._idle_events > _IDLE_EVENTS or not is_idle(batch, self._updates, self._sessions):
             return False
         for shard, _, dispatches in batch:
             if dispatches:

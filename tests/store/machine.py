@@ -138,7 +138,7 @@ class StoreMachine(RuleBasedStateMachine):
             for shard, count in reads:
                 if self.cluster(shard) == number:
                     told.append(self.read(self.shards[shard], count, more))
-            if told and (not store.begin(told, {}) or self.run(store)):
+            if told and (not store.begin(told) or self.run(store)):
                 store.apply(told, {})
             if told:
                 store.apply([], {shard: (session.id, session.seq) for shard, session, _ in told})
@@ -226,7 +226,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.tell(place.shard, name, make(Draw(place, salt)))
         before = self.given[shard.id]
         store = self.stores[self.cluster(shard.id)]
-        assert store.begin([self.read(shard, len(chosen) + 1)], {})
+        assert store.begin([self.read(shard, len(chosen) + 1)])
         for _ in range(steps):
             store.step()
         self.given[shard.id] = before

@@ -60,9 +60,9 @@ class LongWorkTests(SynchronousTestCase):
         self.addCleanup(store.close)
         return store
 
-    def begin(self, *events: Dispatch, store: ClusterStore | None = None, kept: int = 0) -> bool:
+    def begin(self, *events: Dispatch, store: ClusterStore | None = None) -> bool:
         at = SESSION.at(events[-1][0])
-        return (store or self.store).begin([(0, at, events)], {0: (SESSION.id, kept)} if kept else {})
+        return (store or self.store).begin([(0, at, events)])
 
     def steps(self, store: ClusterStore | None = None) -> int:
         """How many slices it took; committed then."""
@@ -169,7 +169,7 @@ class LongWorkTests(SynchronousTestCase):
         """Queries go on meanwhile and see what was before; the cursor is there with the last slice and not earlier."""
         cache = Cache(self.folder, total=1, per_cluster=1, own={1: self.store}, enabled=True)
         self.addCleanup(cache.close)
-        self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", huge()), kept=2))
+        self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", huge())))
         known: set[bytes | None] = set()
         while not self.store.step():
             known.add(cache.query("Member", [s.GUILD, 10**9]))
@@ -189,7 +189,7 @@ class LongWorkTests(SynchronousTestCase):
             "from pathlib import Path\n"
             "from tests.store.stores import SESSION, open_store\n"
             "store = open_store(Path(sys.argv[1]))\n"
-            "assert store.begin([(0, SESSION.at(2), [(2, 'GUILD_CREATE', Path(sys.argv[2]).read_bytes())])], {})\n"
+            "assert store.begin([(0, SESSION.at(2), [(2, 'GUILD_CREATE', Path(sys.argv[2]).read_bytes())])])\n"
             "for _ in range(20): assert not store.step()\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
