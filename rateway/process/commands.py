@@ -7,6 +7,7 @@ each, so that the largest plan fits; the configuration fits, entities never trav
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import ujson
 from twisted.protocols import amp
@@ -66,10 +67,10 @@ class ClusterStatus(amp.Argument):
             told["shards"] = [min(shards), states, "".join(letters[shards[shard]] for shard in sorted(shards))]
         return ujson.dumps(told).encode()
 
-    def fromString(self, inString: bytes) -> dict[str, object]:
-        told: dict[str, object] = ujson.loads(inString)
+    def fromString(self, inString: bytes) -> dict[str, Any]:
+        told: dict[str, Any] = ujson.loads(inString)
         if "shards" in told:
-            first, states, letters = told["shards"]  # type: ignore[misc]
+            first, states, letters = told["shards"]
             told["shards"] = {first + at: states[ord(letter) - ord("a")] for at, letter in enumerate(letters)}
         return told
 

@@ -107,8 +107,9 @@ class LinkTests(SynchronousTestCase):
         argument = commands.ClusterStatus()
         self.assertLess(len(argument.toString(told)), 20_000)
         self.assertTrue(argument.fromString(argument.toString(told)) == told)
-        for small in {"shards": {}}, {"shards": {7: "active"}}, {}:
-            self.assertEqual(argument.fromString(argument.toString(small)).get("shards", {}), small.get("shards", {}))
+        few: list[dict[int, str]] = [{}, {7: "active"}, {7: "active", 8: "idle"}]
+        for shards in few:
+            self.assertEqual(argument.fromString(argument.toString({"shards": shards})).get("shards", {}), shards)
 
     def test_both_ends_learn_of_the_close(self) -> None:
         """And what was asked fails."""
