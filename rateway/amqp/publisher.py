@@ -123,7 +123,7 @@ class Publisher:
                 return
             entries = line.take(CHUNK)
             self._window.add(entries)
-            client.write(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
+            client.write_now(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
 
     # The connection
 
