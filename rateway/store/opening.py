@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
-from . import keys, trust
+from . import generation, keys, trust
 from .batch import write_sessions
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
@@ -88,6 +88,8 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         carried = _carried(folder, found, record)
         _set_aside(path, why)
         written = None
+    elif not path.exists():
+        generation.advance(folder.parent)
     trust.write(note, record)
     try:
         opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
@@ -188,6 +190,7 @@ def _set_aside(path: Path, why: str) -> None:
     aside = path.with_name(f"{path.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
+    generation.advance(path.parent.parent)
     _log.warn(
         "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord",
         path=str(path),
