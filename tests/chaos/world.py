@@ -219,8 +219,8 @@ class World:
     async def check(self, *, last: bool) -> None:
         """Heal everything, wait until all is where it belongs, and judge it; then the traffic goes on.
 
-        :raises AssertionError: if something doesn't come about. What is wrong otherwise is in :attr:`wrong`; the traffic
-            doesn't go on then.
+        :raises AssertionError: if something doesn't come about. What else is wrong is in :attr:`wrong`, and then the
+            traffic stays as it is.
         """
         self._stop_traffic()
         tasks, self._tasks = self._tasks, []
