@@ -179,6 +179,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 seconds,
             ),
             Option("load-sessions", "sessions that must be there before the load begins", "N", 1, whole),
+            Option("load-tick", "between two handfuls of the load", "SECONDS", _DEFAULTS.load_tick, speed),
         ),
     ),
     (

@@ -109,6 +109,7 @@ class Options(usage.Options):
             speed=self["speed"],
             load=self["load"],
             load_sessions=self["load-sessions"],
+            load_tick=self["load-tick"],
             seed=self["seed"],
             token=self["token"],
             allowed_intents=parse_intents(self["intents"]) if self["intents"] else _DEFAULTS.allowed_intents,

@@ -34,6 +34,7 @@ class SimulatorOptions:
         sessions. What a client measures stays in its own seconds: heartbeats, windows of limits, delays.
     :ivar load: packed events a second, over all sessions (see ``load``).
     :ivar load_sessions: how many sessions must have got all their guilds before the load begins.
+    :ivar load_tick: between two handfuls of the load.
     :ivar allowed_intents: privileged intents not among them are answered by close 4014.
     :ivar identify_window: how long one IDENTIFY keeps its key (5 s at Discord).
     :ivar send_limit: payloads a client may send in ``send_window`` seconds.
@@ -68,6 +69,7 @@ class SimulatorOptions:
     rate: float = 0.0
     load: float = 0.0
     load_sessions: int = 1
+    load_tick: float = 0.02
     mix: str | Mapping[str, float] = "realistic"
     speed: float = 1.0
     token: str = field(default="simulator-token", repr=False)

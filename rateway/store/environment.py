@@ -35,6 +35,7 @@ class Environment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._data = str(path / "data.mdb")
         self._users = 0
         self._env: lmdb.Environment
         self._identity: tuple[int, int] = (0, 0)
@@ -175,5 +176,5 @@ class Environment:
         return size
 
     def _identify(self) -> tuple[int, int]:
-        status = os.stat(self.path / "data.mdb")
+        status = os.stat(self._data)
         return status.st_dev, status.st_ino

@@ -195,8 +195,9 @@ class ManyTests(SimulatorTestCase):
     def test_options(self) -> None:
         """The options reach the simulator."""
         options = Options()
-        options.parseOptions(["--load=250.5", "--load-sessions=7"])
-        self.assertEqual((options.chosen.load, options.chosen.load_sessions), (250.5, 7))
+        options.parseOptions(["--load=250.5", "--load-sessions=7", "--load-tick=0.001"])
+        chosen = options.chosen
+        self.assertEqual((chosen.load, chosen.load_sessions, chosen.load_tick), (250.5, 7, 0.001))
         self.assertIn("--load=N", options.getUsage())
 
     async def test_from_the_start(self) -> None:
