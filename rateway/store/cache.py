@@ -114,11 +114,8 @@ class Cache:
             return self._sources.read(self._layout.owner(guild), query.kinds, find) or Answer(None)
         if attempt.where is Where.ANY:
             return self._anywhere(query, attempt, values)
-        newest: bytes | None = None
-        for cluster in self._clusters:
-            found = self._sources.read(cluster, query.kinds, lambda reader: attempt.find(reader, *values))
-            if found is not None and (newest is None or found[:8] > newest[:8]):
-                newest = found
+        copies = self._sources.each(self._clusters, query.kinds, lambda reader: attempt.find(reader, *values))
+        newest = max((found for _, found in copies), key=_time, default=None)
         return Answer(None if newest is None else newest[8:])
 
     def _anywhere(self, query: Query, attempt: Attempt, values: tuple[Any, ...]) -> Answer:
@@ -130,13 +127,11 @@ class Cache:
             if answer is not None:
                 self._found_in.move_to_end(memory)
                 return answer
-        for cluster in self._clusters:
-            answer = None if cluster == remembered else self._sources.read(cluster, query.kinds, find)
-            if answer is not None:
-                self._found_in[memory] = cluster
-                if len(self._found_in) > _REMEMBERED:
-                    self._found_in.popitem(last=False)
-                return answer
+        for cluster, answer in self._sources.each(self._clusters, query.kinds, find):
+            self._found_in[memory] = cluster
+            if len(self._found_in) > _REMEMBERED:
+                self._found_in.popitem(last=False)
+            return answer
         return Answer(None)
 
     def _in_guild(self, query: Query, attempt: Attempt, values: tuple[Any, ...], guild: int, reader: Reader) -> Answer:
@@ -151,6 +146,11 @@ class Cache:
             return None
         guild = attempt.guild_of(reader, values[attempt.by])
         return Answer(body, {} if guild is None else standing.of_guild(reader, guild, self._layout.shard(guild)))
+
+
+def _time(copy: bytes) -> bytes:
+    """When it was seen: the beginning of what :attr:`Where.NEWEST` finds."""
+    return copy[:8]
 
 
 def _not_maintained(reason: str) -> dict[str, object]:

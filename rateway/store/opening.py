@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
-from . import keys, trust
+from . import generation, keys, trust
 from .batch import write_sessions
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
@@ -82,6 +82,8 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
     elif why:
         carried = _carried(folder, found, record)
         _set_aside(path, why)
+    if not path.exists():
+        generation.advance(folder.parent)
     trust.write(note, record)
     try:
         return Opened(_believable(path, kept, carried, initial_size), carried)
@@ -172,6 +174,7 @@ def _set_aside(path: Path, why: str) -> None:
     aside = path.with_name(f"{path.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
+    generation.advance(path.parent.parent)
     _log.warn(
         "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord",
         path=str(path),
