@@ -1,10 +1,11 @@
 """What an event costs: CPU time of rateway's whole process tree per event, without and with the cache.
 
 The simulator runs in this process and isn't counted; neither is the broker. Each variant gets the same traffic of the
-same seeded world: mostly messages, some presences, typing, voice, members. ``batch`` offers it in handfuls of hundreds
-per shard, so that a read holds many events; ``paced`` one by one over many shards, so that a read holds about one.
+same seeded world, by default the realistic mix: what a bot with all intents sees. ``batch`` offers it in handfuls of
+hundreds per shard, so that a read holds many events; ``paced`` one by one over many shards, so that a read holds about
+one.
 
-    python -m bench.events [--events 40000] [--shards 4] [--amqp URI] [--rounds 3]
+    python -m bench.events [--events 40000] [--shards 4] [--amqp URI] [--rounds 3] [--mix messages] [--form batch]
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ class Result:
         return self.cpu / self.events * 1e6
 
 
+FORMS = ("batch", "paced")
 VARIANTS = tuple(
-    Variant(f"{'paced' if paced else 'batch'}, {'cache' if cache else 'no cache'}", cache, paced)
+    Variant(f"{FORMS[paced]}, {'cache' if cache else 'no cache'}", cache, paced)
     for paced in (False, True)
     for cache in (False, True)
 )
@@ -73,7 +75,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
             max_concurrency=shards,
             guilds=shards * 4,
             members=50,
-            mix="messages",
+            mix=options.mix,
             token=TOKEN,
             journal_limit=100,
             replay_limit=10,
@@ -144,7 +146,7 @@ def report(results: dict[str, list[Result]]) -> None:
         costs = [result.per_event for result in runs]
         memory = max(result.resident for result in runs) / 1e6
         print(f"| {name} | {medians[name]:.1f} | {min(costs):.1f} – {max(costs):.1f} | {memory:.0f} |")
-    for paced in ("batch", "paced"):
+    for paced in FORMS:
         without, with_cache = medians.get(f"{paced}, no cache"), medians.get(f"{paced}, cache")
         if without and with_cache:
             print(f"\n{paced}: the cache costs {with_cache / without:.2f} times what events cost without it")
@@ -160,7 +162,7 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
             await broker.start()
         amqp = options.amqp or broker.vhost.uri  # type: ignore[union-attr]
         for number in range(options.rounds):
-            for variant in VARIANTS:
+            for variant in [each for each in VARIANTS if options.form in ("both", FORMS[each.paced])]:
                 print(f"round {number + 1} of {options.rounds}: {variant.name}", file=sys.stderr, flush=True)
                 results.setdefault(variant.name, []).append(await measure(reactor, variant, options, amqp))
         report(results)
@@ -175,6 +177,8 @@ def main(reactor: Any, *argv: str) -> Deferred[None]:
     parser.add_argument("--events", type=int, default=40_000, help="events of each run (default %(default)s)")
     parser.add_argument("--shards", type=int, default=4, help="shards in batch form; 16 times as many paced")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each variant (default %(default)s)")
+    parser.add_argument("--mix", default="realistic", help="of events, as the simulator's (default %(default)s)")
+    parser.add_argument("--form", choices=(*FORMS, "both"), default="both", help="how they are offered")
     parser.add_argument("--amqp", help="a broker to use instead of a private one")
     return Deferred.fromCoroutine(run(reactor, parser.parse_args(argv)))
 

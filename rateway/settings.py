@@ -48,6 +48,7 @@ SETTINGS = (
     Setting("CACHE_ENABLED", "cache_enabled", "cache_enabled", values.flag),
     Setting("MESSAGE_CACHE_SIZE", "message_cache_size", "message_cache_size", values.whole(0, 100_000)),
     Setting("CACHE_ENTITIES", "cache_entities", "cache_entities", values.some_of(KINDS)),
+    Setting("CHUNK_GUILDS", "chunk_guilds", "chunk_guilds", values.choice("off", "lazy", "startup")),
     Setting("PROCESSES", "processes", "processes", values.whole(1, 1024)),
     Setting("STATE_DIR", "state_dir", "state_dir", values.folder),
     Setting("DISCORD_API_URL", "api_url", "api_url", values.web_url),

@@ -17,9 +17,10 @@ from rateway.config import Config, from_wire, load_config, to_wire
 from rateway.errors import ConfigError
 from rateway.model.intents import ALL
 from rateway.model.kinds import KINDS
+from rateway.presence import MAX_BYTES
 from rateway.settings import SETTINGS, nearest_key
 from rateway.store.kinds import KINDS as STORED
-from rateway.values import MOST_NAMES
+from rateway.values import LONGEST_TEXT, MOST_NAMES
 from tests.support.certificates import make_certificates
 
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
@@ -302,6 +303,7 @@ class BrokerTests(ConfigCase):
             ("amqp://u:hush-hush@broker:0", "port can't be read"),
             ("amqp://u:hush-hush@[::1", "port can't be read"),
             ("amqp://u:hush-hush@broker\u0000", "control character"),
+            ("amqp://u:hush-hush@" + "ü" * 2100, "longer than 4096 bytes"),
         ):
             line = self.problem(AMQP_URI=uri)
             self.assertTrue(line.startswith("AMQP_URI: "), line)
@@ -697,15 +699,15 @@ class WireTests(SynchronousTestCase):
 
     def test_fits_into_one_amp_value(self) -> None:
         """The largest configuration that can be loaded stays below AMP's limit of 65,535 bytes for a value."""
-        long = "é" * 4096
+        long = '"' * LONGEST_TEXT
         config = Config(
             token="t" * 512,
             intents=1,
             amqp_uri=long,
             api_url=long,
-            presence="é" * 3000,
-            state_dir=Path("/" + long),
-            amqp_ca=Path("/" + long),
+            presence='"' * MAX_BYTES,
+            state_dir=Path(long),
+            amqp_ca=Path(long),
             cache_entities=KINDS,
             event_ttl={f"{number:05}{'X' * 95}": 86_400_000 for number in range(MOST_NAMES)},
         )

@@ -40,6 +40,7 @@ class Checkpoint:
 
     :ivar kept: shard → (session id, highest sequence below which every event is confirmed or on disk).
     :ivar has_begun: a session began since this was last set to ``False``.
+    :ivar lost_sessions: how often a session followed on one that had ended: what Discord sent between them is missing.
     """
 
     _log = Logger()
@@ -48,11 +49,13 @@ class Checkpoint:
     _store: CursorStore
     kept: dict[int, tuple[str, int]] = field(factory=dict)
     has_begun: bool = field(default=False, init=False)
+    lost_sessions: int = field(default=0, init=False)
     _changed: dict[int, tuple[str, int]] = field(factory=dict, init=False)
     _write: IDelayedCall | None = field(default=None, init=False)
 
     def began(self, shard_id: int, session_id: str) -> None:
         """A new session: nothing of it is kept yet, and what is still confirmed of the old one no longer counts."""
+        self.lost_sessions += shard_id in self.kept
         self.kept[shard_id] = self._changed[shard_id] = (session_id, 0)
         self.has_begun = True
 

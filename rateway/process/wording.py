@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
 
 from rateway.model.plan import Cluster
+from rateway.store.found import Found
 
 
 def duration(seconds: float) -> str:
@@ -29,6 +31,19 @@ def clusters_named(clusters: tuple[Cluster, ...]) -> str:
     if len(clusters) == 1:
         return f"cluster {clusters[0].number}"
     return f"clusters {clusters[0].number} to {clusters[-1].number}"
+
+
+def cache_found(found: Collection[Found], now: float) -> str:
+    """What an earlier run left of a process's cache, and how old it is."""
+    kept = [each for each in found if each.written is not None]
+    if not kept:
+        return "the cache begins empty: Discord fills it"
+    guilds = counted(sum(each.guilds for each in kept), "guild")
+    members = counted(sum(each.members for each in kept), "member")
+    age = duration(now - max(each.written or 0.0 for each in kept))
+    rest = len(found) - len(kept)
+    without = f"; {rest} of {counted(len(found), 'cluster')} begin without one" if rest else ""
+    return f"the cache has {guilds} and {members} from an earlier run, written until {age} ago{without}"
 
 
 def end_of_process(exit_code: int | None, signal_number: int | None) -> str:

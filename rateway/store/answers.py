@@ -70,7 +70,7 @@ def channel_info(reader: Reader, guild_id: int, channel_id: int) -> bytes | None
 
 def invites(reader: Reader, guild_id: int) -> bytes | None:
     """The guild's invites, in order of their codes; Discord lets a guild have a thousand."""
-    if reader.get(keys.guild_state(guild_id)) is None:
+    if not reader.has(keys.guild_state(guild_id)):
         return None
     return _array(shapes.thing(reader, guild_id, 0, row) for _, row in reader.items(keys.invites(guild_id)))
 
@@ -180,6 +180,16 @@ def guild_of_stage(reader: Reader, stage_id: int) -> int | None:
 def guild_of_event(reader: Reader, event_id: int) -> int | None:
     """The guild that has the scheduled event."""
     return _guild_of(reader, EVENTS, event_id)
+
+
+def guild_of_sound(reader: Reader, sound_id: int) -> int | None:
+    """The guild that has the soundboard sound."""
+    return _guild_of(reader, SOUNDS, sound_id)
+
+
+def guild_of_rule(reader: Reader, rule_id: int) -> int | None:
+    """The guild that has the moderation rule."""
+    return _guild_of(reader, RULES, rule_id)
 
 
 def no_guild(reader: Reader, entity: int) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import lmdb
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
@@ -15,6 +15,7 @@ from rateway.model.session import Session
 from . import keys
 from .failures import Failed, stale
 from .kinds import Kept
+from .notes import Notes
 from .sessions import SessionRecord
 from .transaction import ROWS, TransactionView, carry_out, carry_out_sliced
 from .updates.slices import Sliced
@@ -67,12 +68,14 @@ def write_batch(
     what: Kept,
     updates: Mapping[str, Update],
     sessions: Sessions,
+    notes: Notes,
 ) -> Outcome:
     """Apply what is new, and write the records of the sessions that moved.
 
     :param sessions: the records as they are in the store; not touched.
+    :param notes: of the store; to be dropped if the transaction is given up.
     """
-    steps = write_batch_sliced(transaction, batch, kept, what=what, updates=updates, sessions=sessions)
+    steps = write_batch_sliced(transaction, batch, kept, what=what, updates=updates, sessions=sessions, notes=notes)
     while True:
         try:
             next(steps)
@@ -89,17 +92,19 @@ def write_batch_sliced(
     what: Kept,
     updates: Mapping[str, Update],
     sessions: Sessions,
+    notes: Notes,
 ) -> Generator[None, None, Outcome]:
     """The same, with pauses where an event has much to change."""
     outcome = Outcome()
-    view = TransactionView(transaction, what, time.time_ns() // 1_000_000)
+    view = TransactionView(transaction, what, time.time_ns() // 1_000_000, notes)
     moved = outcome.sessions
     for shard, session, dispatches in batch:
         record = moved.get(shard) or sessions.get(shard)
         if record is None or record.id != session.id:
             record = SessionRecord(session.id, session.resume_url)
         elif shard not in moved:
-            record = evolve(record, resume_url=session.resume_url)
+            record = record.copy()
+            record.resume_url = session.resume_url
         moved[shard] = record
         view.shard_id = shard
         yield from _apply(transaction, view, record, dispatches, updates, outcome.failed)
@@ -115,7 +120,9 @@ def write_kept(
     for shard, (session_id, seq) in kept.items():
         record = moved.get(shard) or sessions.get(shard)
         if record is not None and record.id == session_id and seq > record.kept:
-            moved[shard] = evolve(record, kept=seq)
+            if shard not in moved:
+                record = moved[shard] = record.copy()
+            record.kept = seq
     write_sessions(transaction, moved)
 
 
@@ -149,14 +156,14 @@ def _apply(
                     changes = update(d, view)
             except Exception as error:
                 failed.append(Failed(name, seq, error))
-                carry_out(transaction, stale(name, seq, d, view))
+                carry_out(transaction, stale(name, seq, d, view), view.notes)
                 continue
             if len(changes) > ROWS:
-                yield from carry_out_sliced(transaction, changes)
+                yield from carry_out_sliced(transaction, changes, view.notes)
             else:
-                carry_out(transaction, changes)
+                carry_out(transaction, changes, view.notes)
             if type(update) is Sliced:
-                view.known_guilds.clear()
+                view.notes.known_guilds.clear()
         if name == "READY":
             record.complete = True
     record.applied = applied

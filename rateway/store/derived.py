@@ -14,9 +14,8 @@ from attrs import define, field
 from msgspec import Struct
 
 from . import blob, keys
+from .packing import MEMBER, STAMP, USER
 
-MEMBER = ord("M")
-USER = ord("U")
 FOLLOWED = frozenset({MEMBER, USER})
 """First bytes of the keys that something follows from."""
 
@@ -76,7 +75,7 @@ def index(key: bytes, row: bytes | None) -> frozenset[bytes]:
     if key[0] == MEMBER:
         nick = nick_of(row)
         return frozenset((b"Q" + key[1:9] + beginning(nick) + key[9:],)) if nick else _NOTHING
-    return frozenset(keys.NAMES + beginning(name) + key[1:] for name in names_of(row[8:]) if name)
+    return frozenset(keys.NAMES + beginning(name) + key[1:] for name in names_of(row[STAMP:]) if name)
 
 
 @define

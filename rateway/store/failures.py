@@ -40,7 +40,7 @@ def stale(name: str, seq: int, d: bytes, reader: Reader) -> Changes:
             guild = blob.id_of(d).id
         except msgspec.MsgspecError:
             return {}
-    if not 0 < guild < 1 << 64 or reader.get(keys.guild_state(guild)) is None:
+    if not 0 < guild < 1 << 64 or not reader.has(keys.guild_state(guild)):
         return {}
     return {keys.stale(guild): f"{name} {seq}".encode()}
 

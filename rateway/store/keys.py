@@ -109,6 +109,10 @@ def member_count(guild_id: int) -> bytes:
     return _one(b"L", guild_id)
 
 
+MEMBER_COUNTS = b"L"
+"""The prefix of all these counts."""
+
+
 def nicks(guild_id: int) -> bytes:
     """The prefix of the guild's nicks: of each a beginning, then the member's id."""
     return _one(b"Q", guild_id)

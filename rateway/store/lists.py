@@ -54,7 +54,7 @@ def in_guild(rows: Rows) -> List:
         headers = standing.of_guild(reader, guild, layout.shard(guild))
         if rows.are_members:
             headers |= standing.of_members(reader, guild)
-        if reader.get(keys.guild_state(guild)) is None:
+        if not reader.has(keys.guild_state(guild)):
             return Answer(None, headers)
         page = Page(limit, room, last=after)
         yield from fill(page, reader, cluster, rows, guild)
@@ -123,9 +123,9 @@ def _in_guild(guild: int | None) -> _Shape:
 
 def _is_private(reader: Reader, channel: int) -> bool:
     """Whether it is a channel of direct messages that something is known of."""
-    if reader.get(keys.private_channel(channel)) is not None:
+    if reader.has(keys.private_channel(channel)):
         return True
-    return next(reader.items(keys.messages(channel)), None) is not None
+    return next(reader.keys(keys.messages(channel)), None) is not None
 
 
 def _numbers(values: Values) -> tuple[int, ...]:

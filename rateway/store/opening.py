@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lmdb
@@ -18,6 +18,7 @@ from .batch import write_sessions
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
 from .filesystem import refuse_network
+from .found import last_written
 from .kinds import Kept
 from .lock import FolderInUse, FolderLock, holder
 from .sessions import SessionRecord
@@ -37,10 +38,12 @@ class Opened:
     """An environment to write.
 
     :ivar carried: sessions of a store that was set aside: they are good, though what it held is not there.
+    :ivar written: when an earlier run last wrote it, in seconds since 1970; ``None`` if it begins anew.
     """
 
     environment: Environment
     carried: Mapping[int, SessionRecord]
+    written: float | None = None
 
 
 def take(folder: Path) -> FolderLock:
@@ -75,24 +78,34 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
     note = folder / NOTE
     found = trust.read(note)
     carried: Mapping[int, SessionRecord] = {}
+    written = last_written(path / "data.mdb", note) if path.exists() else None
     why = trust.doubt(found, record) if path.exists() else ""
     if crashed and path.exists():
         carried = _from_slots(folder, record)
         _set_aside(path, "the process that wrote it crashed")
+        written = None
     elif why:
         carried = _carried(folder, found, record)
         _set_aside(path, why)
+        written = None
     if not path.exists():
         generation.advance(folder.parent)
     trust.write(note, record)
     try:
-        return Opened(_believable(path, kept, carried, initial_size), carried)
+        opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
+        return evolve(opened, written=written)
     except Damaged as damage:
         _set_aside(path, str(damage))
     return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
 
 
-def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], initial_size: int) -> Environment:
+def _believable(
+    path: Path,
+    kept: Kept,
+    carried: Mapping[int, SessionRecord],
+    from_slots: Callable[[], Mapping[int, SessionRecord]],
+    initial_size: int,
+) -> Opened:
     """The environment, if it can be prepared.
 
     :raises Damaged: if not, or it is none.
@@ -100,6 +113,9 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     environment = Environment.for_writing(path, initial_size)
     try:
         with environment.writing() as transaction:
+            if transaction.get(keys.META) is None:
+                # Just begun; or an earlier start began it after it had set another one aside, and failed then.
+                carried = carried or from_slots()
             prepare(transaction, kept, carried)
     except lmdb.MapFullError:
         # It only has to grow.
@@ -110,7 +126,7 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     except BaseException:
         environment.close()
         raise
-    return environment
+    return Opened(environment, carried)
 
 
 def prepare(
@@ -123,7 +139,7 @@ def prepare(
     write_sessions(transaction, carried)
     if not kept.messages:
         for prefix in keys.ALL_MESSAGES:
-            for key in [key for key, _ in reader.items(prefix)]:
+            for key in list(reader.keys(prefix)):
                 transaction.delete(key)
     return read_sessions(reader)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from msgspec import MsgspecError, Struct
 
@@ -12,10 +11,9 @@ from rateway.model.permissions import ALL, Holder, Overwrite, Place, permissions
 
 from . import blob, keys
 from .keys import CHANNELS, ROLES, THREADS
+from .moments import seconds
+from .shapes import OBFUSCATED
 from .view import Reader
-
-_OBFUSCATED = 1 << 17
-"""Flag of a channel that the bot can't see: its overwrites are made up (Discord's docs, "Channel Obfuscation")."""
 
 
 class _Guild(Struct, gc=False):
@@ -112,7 +110,7 @@ def _find(reader: Reader, guild: int, channel: int) -> tuple[Place, bool] | None
     overwrites = [
         Overwrite(each.id, each.type == 1, each.allow, each.deny) for each in found.permission_overwrites or ()
     ]
-    return Place(overwrites, found.type, is_thread), bool(found.flags & _OBFUSCATED)
+    return Place(overwrites, found.type, is_thread), bool(found.flags & OBFUSCATED)
 
 
 def _self(reader: Reader) -> int | None:
@@ -121,13 +119,6 @@ def _self(reader: Reader) -> int | None:
 
 
 def _is_ahead(until: str | None, now: Callable[[], float]) -> bool:
-    """Whether a time of Discord's (ISO 8601) is yet to come; one that can't be read isn't."""
-    if not until:
-        return False
-    try:
-        time_out = datetime.fromisoformat(until)
-    except ValueError:
-        return False
-    if time_out.tzinfo is None:
-        time_out = time_out.replace(tzinfo=UTC)
-    return time_out.timestamp() > now()
+    """Whether a time is yet to come; one that can't be read isn't."""
+    moment = seconds(until)
+    return moment is not None and moment > now()

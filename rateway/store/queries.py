@@ -53,18 +53,29 @@ class Where(Enum):
     """All: of several answers, each with its time before it, the newest is taken."""
 
 
+class About(Enum):
+    """Which of a guild's members must be known for the answer to be whole; the guild is the first argument."""
+
+    ONE = "one"
+    """The one that the second argument names."""
+    ALL = "all"
+
+
 @frozen
 class Attempt:
     """One way to find an answer.
 
     :ivar by: which argument says where to look.
     :ivar guild_of: the guild of what that argument names, where it names no guild.
+    :ivar in_place: whether that argument names a place in which there may be nothing: where the place is known, so is
+        that nothing is in it.
     """
 
     where: Where
     find: Find
     by: int = 0
     guild_of: Callable[[Reader, int], int | None] = answers.no_guild
+    in_place: bool = False
 
 
 @frozen
@@ -90,6 +101,7 @@ class Query:
     :ivar attempts: in order, until one finds something.
     :ivar steps: if it may have to read much, how; then there are no attempts.
     :ivar tells_members: whether the answer says how many of the guild's members are known.
+    :ivar members: of whom it is about, if it is about members of a guild.
     """
 
     arguments: tuple[Argument, ...]
@@ -97,6 +109,7 @@ class Query:
     attempts: tuple[Attempt, ...] = ()
     steps: List | None = None
     tells_members: bool = False
+    members: About | None = None
 
 
 @frozen
@@ -133,7 +146,7 @@ def _page(after: str) -> tuple[Argument, ...]:
 
 
 def _by_guild(kind: str, find: Find, *arguments: str) -> Query:
-    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.OWNER, find),), tells_members=kind == "Member")
+    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.OWNER, find),))
 
 
 def _by_id(
@@ -142,12 +155,18 @@ def _by_id(
     return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.ANY, find, guild_of=guild_of),))
 
 
+def _in_channel(kind: str, find: Find, *arguments: str) -> Query:
+    attempt = Attempt(Where.ANY, find, guild_of=answers.guild_of_channel, in_place=True)
+    return Query(_ids(*arguments), frozenset({kind}), (attempt,))
+
+
 def _newest(kind: str, find: Find, *arguments: str) -> Query:
     return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.NEWEST, find),))
 
 
 def _of_guild(kind: str, rows: Rows, after: str) -> Query:
-    return Query((Argument("guild"), *_page(after)), frozenset({kind}), steps=in_guild(rows))
+    members = About.ALL if rows.are_members else None
+    return Query((Argument("guild"), *_page(after)), frozenset({kind}), steps=in_guild(rows), members=members)
 
 
 QUERIES: dict[str, Query] = {
@@ -156,8 +175,14 @@ QUERIES: dict[str, Query] = {
     "GuildChannel": _by_id("GuildChannel", answers.channel, "channel", guild_of=answers.guild_of_channel),
     "PrivateChannel": _by_id("PrivateChannel", answers.private_channel, "channel"),
     "Emoji": _by_id("Emoji", answers.emoji, "emoji", guild_of=answers.guild_of_emoji),
-    "Member": _by_guild("Member", answers.member, "guild", "user"),
-    "Message": _by_id("Message", answers.message, "channel", "message", guild_of=answers.guild_of_channel),
+    "Member": Query(
+        _ids("guild", "user"),
+        frozenset({"Member"}),
+        (Attempt(Where.OWNER, answers.member),),
+        tells_members=True,
+        members=About.ONE,
+    ),
+    "Message": _in_channel("Message", answers.message, "channel", "message"),
     "Presence": _by_guild("Presence", answers.presence, "guild", "user"),
     "Role": _by_id("Role", answers.role, "role", guild_of=answers.guild_of_role),
     "User": _newest("User", answers.user, "user"),
@@ -166,20 +191,18 @@ QUERIES: dict[str, Query] = {
         frozenset({"VoiceState"}),
         (
             Attempt(Where.OWNER, answers.voice_state, by=1),
-            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel),
+            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel, in_place=True),
         ),
     ),
-    "VoiceChannelStates": _by_id(
-        "VoiceState", answers.voice_channel_states, "channel", guild_of=answers.guild_of_channel
-    ),
+    "VoiceChannelStates": _in_channel("VoiceState", answers.voice_channel_states, "channel"),
     "Group": _by_id("Group", answers.group, "channel"),
     "Sticker": _by_id("Sticker", answers.sticker, "sticker", guild_of=answers.guild_of_sticker),
     "StageInstance": _by_id("StageInstance", answers.stage_instance, "stage instance", guild_of=answers.guild_of_stage),
     "ScheduledEvent": _by_id(
         "ScheduledEvent", answers.scheduled_event, "scheduled event", guild_of=answers.guild_of_event
     ),
-    "SoundboardSound": _by_id("SoundboardSound", answers.sound, "sound"),
-    "AutoModerationRule": _by_id("AutoModerationRule", answers.rule, "rule"),
+    "SoundboardSound": _by_id("SoundboardSound", answers.sound, "sound", guild_of=answers.guild_of_sound),
+    "AutoModerationRule": _by_id("AutoModerationRule", answers.rule, "rule", guild_of=answers.guild_of_rule),
     "ChannelInfo": _by_guild("ChannelInfo", answers.channel_info, "guild", "channel"),
     "ThreadMembers": _by_id("ThreadMember", answers.thread_members, "thread", guild_of=answers.guild_of_thread),
     "GuildInvites": _by_guild("Invite", answers.invites, "guild"),
@@ -187,6 +210,7 @@ QUERIES: dict[str, Query] = {
         (*_ids("guild", "user"), Argument("channel", optional=True)),
         frozenset({"Guild", "Role", "Member", "GuildChannel"}),
         (Attempt(Where.OWNER, member_permissions),),
+        members=About.ONE,
     ),
     "GuildChannels": _of_guild("GuildChannel", of_table(CHANNELS, channel), "after_channel"),
     "GuildThreads": _of_guild("GuildChannel", of_table(THREADS, thread), "after_thread"),
@@ -216,6 +240,7 @@ QUERIES: dict[str, Query] = {
         ),
         frozenset({"Member"}),
         steps=search.members,
+        members=About.ALL,
     ),
 }
 

@@ -73,7 +73,7 @@ def members(layout: Layout, values: lists.Values, room: int) -> Steps[Answer]:
     if reader is None:
         return Answer(None)
     headers = standing.of_guild(reader, guild, layout.shard(guild)) | standing.of_members(reader, guild)
-    if reader.get(keys.guild_state(guild)) is None:
+    if not reader.has(keys.guild_state(guild)):
         return Answer(None, headers)
     page, prefix, known = Page(limit, room), derived.folded(text), headers["known"]
     assert isinstance(known, int), "a count"

@@ -40,6 +40,10 @@ class SessionRecord:
     applied: int = 0
     kept: int = 0
 
+    def copy(self) -> SessionRecord:
+        """The same, to be changed: this one is what the store has until a transaction is committed."""
+        return SessionRecord(self.id, self.resume_url, self.complete, self.applied, self.kept)
+
     def encode(self) -> bytes:
         """The record's row."""
         name = self.id.encode()

@@ -13,6 +13,9 @@ from .blob import Fields
 from .keys import ROLES
 from .view import Reader
 
+OBFUSCATED = 1 << 17
+"""Flag of a channel that the bot can't see (Discord's docs, "Channel Obfuscation")."""
+
 
 def guild(reader: Reader, guild_id: int, state: bytes) -> bytes:
     """The guild's own fields; of one that never came, that it is unavailable."""
@@ -51,7 +54,7 @@ def member(reader: Reader, guild_id: int, user_id: int, row: bytes) -> bytes | N
         fields["user"] = Raw(known[8:])
     fields |= blob.fields(row)
     roles = fields.get("roles")
-    if roles is not None and reader.get(ROLES.row(guild_id, guild_id)) is not None:
+    if roles is not None and reader.has(ROLES.row(guild_id, guild_id)):
         fields["roles"] = _roles_that_are(reader, guild_id, roles)
     return blob.encode(fields)
 
@@ -94,5 +97,5 @@ def _channel(reader: Reader, guild_id: int, channel_id: int, row: bytes) -> Fiel
 
 def _roles_that_are(reader: Reader, guild_id: int, roles: Raw) -> Raw:
     held = blob.items(roles)
-    there = [raw for raw in held if reader.get(ROLES.row(guild_id, blob.to_int(raw))) is not None]
+    there = [raw for raw in held if reader.has(ROLES.row(guild_id, blob.to_int(raw)))]
     return roles if len(there) == len(held) else Raw(blob.encode(there))

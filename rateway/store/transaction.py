@@ -12,6 +12,8 @@ from attrs import define, field
 from . import keys
 from .derived import FOLLOWED, Following
 from .kinds import Kept
+from .notes import Notes
+from .packing import PACKED, pack, unpack
 from .view import Changes
 
 ROWS = 256
@@ -32,17 +34,30 @@ class TransactionReader:
 
     def get(self, key: bytes) -> bytes | None:
         """One row."""
-        return self._transaction.get(key)
+        row = self._transaction.get(key)
+        return row if row is None or key[0] not in PACKED else unpack(key[0], row)
+
+    def has(self, key: bytes) -> bool:
+        """Whether there is such a row."""
+        return self._transaction.get(key) is not None
 
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
         with self._transaction.cursor() as cursor:
-            if not cursor.set_range(max(prefix, start)):
-                return
-            for key, value in cursor:
-                if not key.startswith(prefix):
-                    return
-                yield key, value
+            if cursor.set_range(max(prefix, start)):
+                for key, row in cursor:
+                    if not key.startswith(prefix):
+                        return
+                    yield key, row if key[0] not in PACKED else unpack(key[0], row)
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so, in order."""
+        with self._transaction.cursor() as cursor:
+            if cursor.set_range(prefix):
+                for key in cursor.iternext(True, False):
+                    if not key.startswith(prefix):
+                        return
+                    yield key
 
 
 @define
@@ -51,11 +66,11 @@ class TransactionView(TransactionReader):
 
     kept: Kept
     now_ms: int
+    notes: Notes
     shard_id: int = field(default=0)
-    known_guilds: set[int] = field(factory=set)
 
 
-def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> Iterator[None]:
+def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Notes) -> Iterator[None]:
     """The same, with a pause after each slice.
 
     The rows are written in order of their keys, as those of any event (a store that is filled in another order makes
@@ -67,11 +82,11 @@ def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes) -> 
         yield
     merged = merge(*runs)
     while part := list(islice(merged, ROWS)):
-        carry_out(transaction, {key: changes[key] for key in part})
+        carry_out(transaction, {key: changes[key] for key in part}, notes)
         yield
 
 
-def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
+def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Notes) -> None:
     """Make the changes. What follows from the rows is changed along with them.
 
     Of many, those that change nothing are passed over, for a row put as it is costs a page: a guild listed anew is
@@ -82,12 +97,17 @@ def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes) -> None:
     few = len(changes) <= FEW
     for key in sorted(changes) if len(changes) > 2 else changes:
         value = changes[key]
-        if key[0] in FOLLOWED:
-            old = get(key)
+        first = key[0]
+        if first in FOLLOWED:
+            stored = get(key)
+            old = None if stored is None else unpack(first, stored)
             if old == value:
                 continue
+            notes.drop(key)
             following = following or Following()
             following.note(key, old, value)
+            if value is not None:
+                value = pack(first, value)
         elif value is not None and not few and get(key) == value:
             continue
         if value is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-VERSION = 2
+VERSION = 3
 """Of the rows' layout; a store of another one is begun anew."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

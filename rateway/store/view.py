@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeAlias
 
 from .kinds import Kept
+from .notes import Notes
 
 Changes: TypeAlias = dict[bytes, bytes | None]
 """Key → the row's new value, or ``None`` to delete it."""
@@ -17,8 +18,14 @@ class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """One row."""
 
+    def has(self, key: bytes) -> bool:
+        """Whether there is such a row: cheaper than to get it."""
+
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so, in order: cheaper than to get their rows."""
 
 
 class View(Reader, Protocol):
@@ -29,8 +36,8 @@ class View(Reader, Protocol):
         """What the store keeps."""
 
     @property
-    def known_guilds(self) -> set[int]:
-        """Guilds that were found to be known, until one goes: a note, so that not each event looks for its guild."""
+    def notes(self) -> Notes:
+        """What was seen before."""
 
     @property
     def shard_id(self) -> int:

@@ -31,7 +31,7 @@ from .rabbit import RabbitWorld, connect
 class RabbitTestCase(TestCase):
     """Tests with a vhost of their own."""
 
-    timeout = 90
+    timeout = 300
 
     async def world(self) -> RabbitWorld:
         return await RabbitWorld.make(self, vhost_of(await fresh_vhost(self)))
@@ -263,7 +263,7 @@ class DamagedTests(RabbitTestCase):
 class RestartTests(RabbitTestCase):
     """A broker that dies and comes back."""
 
-    timeout = 180
+    timeout = 300
 
     async def test_killed(self) -> None:
         """Of a broker that is killed while events flow, every held event arrives after its return, in order."""

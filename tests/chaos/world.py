@@ -228,7 +228,7 @@ class World:
         await self.active()
         sent = by_identity(self.simulator.events)
         try:
-            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 60.0)
+            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), self.PATIENCE)
         except AssertionError:
             # Says which events are missing.
             self.wrong += find_wrong(self)
@@ -252,7 +252,7 @@ class World:
             guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
             cluster = turn % self.layout.clusters + 1
             asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
-            compared, wrong = await asking.addTimeout(60.0, self.reactor)
+            compared, wrong = await asking.addTimeout(self.PATIENCE, self.reactor)
             self.figures.entities += compared
             self.wrong += [f"cache: {words}" for words in wrong]
 

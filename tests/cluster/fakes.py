@@ -21,13 +21,16 @@ class RecordingStore:
     busy: bool = False
     slices: int = 0
     """How many a batch takes; 0 if it is put in at once."""
+    idle: bool = False
+    """Whether batches change nothing but cursors."""
     _left: int = field(default=0, init=False)
 
-    def begin(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> bool:
+    def pass_over(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
+        return self.idle
+
+    def begin(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
         if self.slices:
-            self.apply(batch, kept)
+            self.apply(batch, {})
             _, noted = self.calls.pop()
             self.calls.append(("begin", noted))
             self.busy, self._left = True, self.slices

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from rateway.cluster.checkpoint import Checkpoint
+from rateway.cluster.checkpoint import WRITE_DELAY, Checkpoint
 from rateway.cluster.pipeline import BACKLOG, SLICE, Pipeline
 from rateway.interfaces import IDispatchSink
 from rateway.model.session import Session
@@ -75,6 +75,19 @@ class PipelineTests(SynchronousTestCase):
         self.clock.advance(0)
         published = [call for name, call in self.calls if name == "publish"]
         self.assertEqual(published, [(0, "a", [(1, "X", b"1")], 12500), (0, "a", [(2, "X", b"2")], 12500)])
+
+    def test_without_an_effect_there_is_no_transaction(self) -> None:
+        """Events that change nothing are published at once; what the broker confirmed is written a little later."""
+        self.pipeline.take(0, A, [(1, "READY", b"1")])
+        self.clock.advance(0)
+        self.checkpoint.confirmed({0: ("a", 1)})
+        self.calls.clear()
+        self.store.idle = True
+        self.pipeline.take(0, A, [(2, "X", b"2")])
+        self.clock.advance(0)
+        self.assertEqual([name for name, _ in self.calls], ["publish", "flush"])
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.calls[2:], [("apply", ([], {0: ("a", 1)}))])
 
     def test_only_a_new_session_is_secured(self) -> None:
         """A session goes to disk before the store has it, and only once."""

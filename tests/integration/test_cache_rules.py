@@ -6,17 +6,22 @@ from typing import Any
 
 import ujson
 
+from rateway.simulator.simulator import Simulator
+from rateway.simulator.world.guild import Guild
 from rateway.simulator.world.world import BOT_ID
 from tests.store import samples as s
 
 from .test_cache import CacheTestCase
+from .worker import Worker
 
 HIDDEN = {"name": "___hidden___", "flags": 1 << 17, "topic": None}
 FOREIGN = 987_654_321 << 22
+FIRST, SECOND, THIRD, CATEGORY = range(7001, 7005)
+"""Channels, and what they are in."""
 
 
-class RulesTests(CacheTestCase):
-    """One guild or two, and what happens in them."""
+class GuildTests(CacheTestCase):
+    """Whole guilds, and their members."""
 
     async def test_criterion_44_all_members_twice(self) -> None:
         """All members of a guild are asked for twice: Discord is asked once, then the bot is told to wait."""
@@ -93,83 +98,150 @@ class RulesTests(CacheTestCase):
         for emoji in whole["emojis"]:
             await self.assert_unknown(worker, "Emoji", int(emoji["id"]))
 
-    async def test_criteria_54_55_56_threads(self) -> None:
-        """Threads go with their channel, by a sync that doesn't list them, and by being archived."""
-        simulator, _, worker = await self.up(guilds=1, settings={"MESSAGE_CACHE_SIZE": 5})
-        await self.heard(worker, "GUILD_CREATE")
-        guild = simulator.guild(0)
-        of_guild = {"guild_id": str(guild.id)}
-        category, first, second = range(7001, 7004)
-        await self.tell(simulator, worker, "CHANNEL_CREATE", s.channel(category, 4) | of_guild)
-        for channel in (first, second):
-            await self.tell(simulator, worker, "CHANNEL_CREATE", s.channel(channel, parent_id=str(category)) | of_guild)
 
-        async def make(*threads: int, parent: int) -> None:
-            for thread in threads:
-                await self.tell(simulator, worker, "THREAD_CREATE", s.thread(thread, parent) | of_guild)
-                await self.tell(simulator, worker, "MESSAGE_CREATE", s.message(thread + 1, thread) | of_guild)
+class GoneTestCase(CacheTestCase):
+    """One guild, of which messages are kept, and what goes with what there."""
 
-        async def there() -> set[int]:
-            threads = {int(thread["id"]) for thread in await worker.query(1, "GuildThreads", guild.id)}
-            for thread in (8000, 8010, 8020, 8030):
-                known = await worker.query(1, "Message", thread, thread + 1) is not None
-                self.assertEqual(known, thread in threads, thread)
-            return threads & {8000, 8010, 8020, 8030}
+    discord: Simulator
+    bot: Worker
+    guild: Guild
 
-        await make(8000, 8010, 8020, parent=first)
-        await make(8030, parent=second)
-        sync = of_guild | {"channel_ids": [str(first), str(second)], "threads": [s.thread(8000, first) | of_guild]}
-        await self.tell(simulator, worker, "THREAD_LIST_SYNC", sync | {"members": []})
-        self.assertEqual(await there(), {8000})
-        await make(8010, 8020, parent=first)
-        await make(8030, parent=second)
-        archived = s.thread(8020, first, archived=True) | of_guild
-        await self.tell(simulator, worker, "THREAD_UPDATE", archived)
-        self.assertEqual(await there(), {8000, 8010, 8030})
-        await make(8020, parent=first)
-        await self.tell(simulator, worker, "CHANNEL_DELETE", s.channel(first) | of_guild)
-        self.assertEqual(await there(), {8030})
-        await self.tell(simulator, worker, "CHANNEL_DELETE", s.channel(category, 4) | of_guild)
-        self.assert_covers(await worker.query(1, "GuildChannel", second), {"parent_id": str(category)})
-        await self.tell(simulator, worker, "THREAD_LIST_SYNC", of_guild | {"threads": [], "members": []})
-        self.assertEqual(await worker.query(1, "GuildThreads", guild.id), [])
+    async def begin(self) -> None:
+        """The guild is there."""
+        self.discord, _, self.bot = await self.up(guilds=1, settings={"MESSAGE_CACHE_SIZE": 5})
+        await self.heard(self.bot, "GUILD_CREATE")
+        self.guild = self.discord.guild(0)
 
-    async def test_criteria_58_59_60_roles_and_messages(self) -> None:
-        """A role that goes is no member's; half an update keeps the rest; some who write are nobody."""
-        simulator, _, worker = await self.up(guilds=1, settings={"MESSAGE_CACHE_SIZE": 5})
-        await self.heard(worker, "GUILD_CREATE")
-        guild = simulator.guild(0)
-        of_guild = {"guild_id": str(guild.id)}
-        await self.tell(simulator, worker, "GUILD_ROLE_CREATE", {"role": s.role(7001, "soon gone")} | of_guild)
-        await self.tell(simulator, worker, "GUILD_MEMBER_ADD", s.member(7002, "somebody", roles=["7001"]) | of_guild)
-        self.assertEqual((await worker.query(1, "Member", guild.id, 7002))["roles"], ["7001"])
-        await self.tell(simulator, worker, "GUILD_ROLE_DELETE", {"role_id": "7001"} | of_guild)
-        self.assertEqual((await worker.query(1, "Member", guild.id, 7002))["roles"], [])
-        await self.assert_unknown(worker, "Role", 7001)
+    async def happens(self, name: str, d: dict[str, Any]) -> None:
+        """An event of the guild's, whose effect is in the cache then."""
+        await self.tell(self.discord, self.bot, name, {"guild_id": str(self.guild.id)} | d)
 
-        channel = guild.text_channels()[0]
-        written = s.message(7010, channel, s.user(7002, "somebody"), content="kept") | of_guild
-        await self.tell(simulator, worker, "MESSAGE_CREATE", written)
-        preview = {"id": "7010", "channel_id": str(channel), "embeds": [{"type": "link"}]} | of_guild
-        await self.tell(simulator, worker, "MESSAGE_UPDATE", preview)
-        answer = await worker.query(1, "Message", channel, 7010)
-        self.assert_covers(answer, {"content": "kept", "embeds": [{"type": "link"}]})
+    async def ask(self, kind: str, *arguments: object) -> Any:
+        """What is known."""
+        return await self.bot.query(1, kind, *arguments)
 
+    async def unknown(self, kind: str, *arguments: object) -> None:
+        """There is no such thing."""
+        await self.assert_unknown(self.bot, kind, *arguments)
+
+
+class ChannelTests(GoneTestCase):
+    """Channels, and the threads in them: each with a message, which goes with its thread."""
+
+    async def begin(self) -> None:
+        await super().begin()
+        await self.happens("CHANNEL_CREATE", s.channel(CATEGORY, 4))
+        for channel in (FIRST, SECOND, THIRD):
+            await self.happens("CHANNEL_CREATE", s.channel(channel, parent_id=str(CATEGORY)))
+
+    async def make(self, parent: int, *threads: int) -> None:
+        """Threads of the channel."""
+        for thread in threads:
+            await self.happens("THREAD_CREATE", self.thread(thread, parent))
+            await self.happens("MESSAGE_CREATE", s.message(thread + 1, thread) | {"guild_id": str(self.guild.id)})
+
+    def thread(self, thread: int, parent: int, archived: bool = False) -> dict[str, Any]:
+        """A thread of the guild's."""
+        return s.thread(thread, parent, archived) | {"guild_id": str(self.guild.id)}
+
+    async def there(self) -> set[int]:
+        """Which of the threads are listed: these have their message, and the others have none."""
+        threads = {int(thread["id"]) for thread in await self.ask("GuildThreads", self.guild.id)}
+        for thread in (8000, 8010, 8020, 8030):
+            self.assertEqual(await self.ask("GuildChannel", thread) is not None, thread in threads, thread)
+            self.assertEqual(await self.ask("Message", thread, thread + 1) is not None, thread in threads, thread)
+        return threads & {8000, 8010, 8020, 8030}
+
+    async def test_criterion_54_channel_deleted(self) -> None:
+        """Its three threads go with it, and their messages; a category's channels don't."""
+        await self.begin()
+        await self.make(FIRST, 8000, 8010, 8020)
+        await self.make(SECOND, 8030)
+        self.assertEqual(await self.there(), {8000, 8010, 8020, 8030})
+        await self.happens("CHANNEL_DELETE", s.channel(FIRST))
+        await self.unknown("GuildChannel", FIRST)
+        self.assertEqual(await self.there(), {8030})
+        await self.happens("CHANNEL_DELETE", s.channel(CATEGORY, 4))
+        await self.unknown("GuildChannel", CATEGORY)
+        self.assert_covers(await self.ask("GuildChannel", SECOND), {"parent_id": str(CATEGORY)})
+        self.assertEqual(await self.there(), {8030})
+
+    async def test_criterion_55_threads_synced(self) -> None:
+        """A sync of two channels leaves the threads it lists, and those of other channels; one of all, its own."""
+        await self.begin()
+        await self.make(FIRST, 8000, 8010)
+        await self.make(SECOND, 8020)
+        await self.make(THIRD, 8030)
+        listed = {"threads": [self.thread(8000, FIRST)], "members": []}
+        await self.happens("THREAD_LIST_SYNC", listed | {"channel_ids": [str(FIRST), str(SECOND)]})
+        self.assertEqual(await self.there(), {8000, 8030})
+        await self.happens("THREAD_LIST_SYNC", listed)
+        self.assertEqual(await self.there(), {8000})
+        self.assertEqual(len(await self.ask("GuildThreads", self.guild.id)), 1)
+        await self.happens("THREAD_LIST_SYNC", {"threads": [], "members": []})
+        self.assertEqual(await self.ask("GuildThreads", self.guild.id), [])
+
+    async def test_criterion_56_thread_archived(self) -> None:
+        """An archived thread is not among the active ones, and is again once it is taken up."""
+        await self.begin()
+        await self.make(FIRST, 8000, 8010)
+        await self.happens("THREAD_UPDATE", self.thread(8000, FIRST, archived=True))
+        self.assertEqual(await self.there(), {8010})
+        await self.make(FIRST, 8000)
+        self.assertEqual(await self.there(), {8000, 8010})
+
+    async def test_criterion_62_channel_hidden_and_shown(self) -> None:
+        """A channel is as it was last sent, hidden or shown, and as often as that changes."""
+        await self.begin()
+        seen = s.channel(FIRST, topic="what it is about") | {"guild_id": str(self.guild.id)}
+        for d in (seen, seen | HIDDEN, seen, seen | HIDDEN):
+            await self.happens("CHANNEL_UPDATE", d)
+            self.assertEqual(await self.ask("GuildChannel", FIRST), d)
+
+
+class PeopleTests(GoneTestCase):
+    """Roles, messages, and who writes them."""
+
+    async def test_criterion_58_role_deleted(self) -> None:
+        """A role that goes is no member's any more."""
+        await self.begin()
+        await self.happens("GUILD_ROLE_CREATE", {"role": s.role(7001, "soon gone")})
+        await self.happens("GUILD_MEMBER_ADD", s.member(7002, "somebody", roles=["7001"]))
+        self.assertEqual((await self.ask("Member", self.guild.id, 7002))["roles"], ["7001"])
+        await self.happens("GUILD_ROLE_DELETE", {"role_id": "7001"})
+        self.assertEqual((await self.ask("Member", self.guild.id, 7002))["roles"], [])
+        await self.unknown("Role", 7001)
+
+    async def test_criterion_59_half_an_update(self) -> None:
+        """A MESSAGE_UPDATE with a link's preview alone leaves the message's content."""
+        await self.begin()
+        channel = self.guild.text_channels()[0]
+        written = s.message(7010, channel, s.user(7002, "somebody"), content="kept")
+        await self.happens("MESSAGE_CREATE", written | {"guild_id": str(self.guild.id)})
+        preview = {"id": "7010", "channel_id": str(channel), "embeds": [{"type": "link"}]}
+        await self.happens("MESSAGE_UPDATE", preview)
+        answer = await self.ask("Message", channel, 7010)
+        self.assert_covers(answer, {"content": "kept", "embeds": [{"type": "link"}], "author": written["author"]})
+
+    async def test_criterion_60_ephemeral_and_webhook(self) -> None:
+        """An ephemeral message makes no private channel of its channel, a webhook that writes no user."""
+        await self.begin()
+        channel = self.guild.text_channels()[0]
         ephemeral = s.message(7011, channel, flags=64)
         del ephemeral["guild_id"], ephemeral["member"]
-        await self.tell(simulator, worker, "MESSAGE_CREATE", ephemeral)
-        await self.assert_unknown(worker, "PrivateChannel", channel)
-        hook = s.message(7012, channel, s.user(7003, "hook"), webhook_id="7003") | of_guild
-        await self.tell(simulator, worker, "MESSAGE_CREATE", hook)
-        await self.assert_unknown(worker, "User", 7003)
-        await self.assert_unknown(worker, "Member", guild.id, 7003)
+        await self.tell(self.discord, self.bot, "MESSAGE_CREATE", ephemeral)
+        await self.unknown("PrivateChannel", channel)
+        await self.tell(self.discord, self.bot, "MESSAGE_CREATE", ephemeral | {"channel_id": "7004"})
+        await self.unknown("PrivateChannel", 7004)
+        hook = s.message(7012, channel, s.user(7003, "hook"), webhook_id="7003")
+        await self.happens("MESSAGE_CREATE", hook | {"guild_id": str(self.guild.id)})
+        await self.unknown("User", 7003)
+        await self.unknown("Member", self.guild.id, 7003)
 
-    async def test_criteria_61_62_strangers_and_hidden_channels(self) -> None:
-        """What comes from a guild the bot isn't in is forwarded, and not kept; a channel is as it was last sent."""
-        simulator, _, worker = await self.up(guilds=1)
-        await self.heard(worker, "GUILD_CREATE")
-        await worker.bind(1, ["INTERACTION_CREATE"])
-        guild = simulator.guild(0)
+    async def test_criterion_61_strangers(self) -> None:
+        """An interaction from a guild the bot isn't in is forwarded, and nothing of it is kept."""
+        await self.begin()
+        await self.bot.bind(1, ["INTERACTION_CREATE"])
         interaction = {
             "id": "1",
             "type": 2,
@@ -180,8 +252,8 @@ class RulesTests(CacheTestCase):
             "member": s.member(7002, "stranger"),
             "data": {"resolved": {"users": {"7003": s.user(7003)}, "roles": {"7004": s.role(7004, "theirs")}}},
         }
-        await self.tell(simulator, worker, "INTERACTION_CREATE", interaction)
-        body = next(event.body for event in worker.events if event.key == "INTERACTION_CREATE")
+        await self.tell(self.discord, self.bot, "INTERACTION_CREATE", interaction)
+        body = next(event.body for event in self.bot.events if event.key == "INTERACTION_CREATE")
         self.assertEqual(ujson.loads(body), interaction)
         for kind, *ids in (
             ("Guild", FOREIGN),
@@ -190,13 +262,8 @@ class RulesTests(CacheTestCase):
             ("User", 7002),
             ("User", 7003),
             ("Role", 7004),
+            ("GuildMembers", FOREIGN),
         ):
-            await self.assert_unknown(worker, kind, *ids)
-        known = await worker.query(1, "Guilds")
-        self.assertEqual([each["id"] for each in known], [str(guild.id)])
-        self.assertIsNotNone(await worker.query(1, "Member", guild.id, BOT_ID))
-
-        seen = s.channel(7005, topic="what it is about") | {"guild_id": str(guild.id)}
-        for d in (seen, seen | HIDDEN, seen, seen | HIDDEN):
-            await self.tell(simulator, worker, "CHANNEL_UPDATE", d)
-            self.assertEqual(await worker.query(1, "GuildChannel", 7005), d)
+            await self.unknown(kind, *ids)
+        self.assertEqual([each["id"] for each in await self.ask("Guilds")], [str(self.guild.id)])
+        self.assertIsNotNone(await self.ask("Member", self.guild.id, BOT_ID))

@@ -77,7 +77,8 @@ class CrashTests(WorldTestCase):
         simulator.dispatch(0, "TEST", b"1")
         boom = simulator.dispatch(0, "BOOM", b"2")
         await self.died(program)
-        await self.until(lambda: "BOOM" in worker.names() and simulator.is_connected(0), "the replay")
+        await self.until(lambda: simulator.resumes and simulator.is_connected(0), "the resume")
+        await self.until(lambda: "BOOM" in worker.names(), "the replay")
         (resume,) = simulator.resumes
         self.assertEqual((resume.answer, len(simulator.identifies)), ("resumed", 1))
         # The replay began below what the cache had applied, and above nothing that the broker has not.

@@ -11,6 +11,7 @@ import ujson
 from twisted.internet.defer import Deferred
 
 from rateway.simulator.simulator import Simulator
+from tests.support.waiting import PATIENCE
 
 from .harness import TOKEN, WorldTestCase
 from .program import Program
@@ -80,7 +81,7 @@ class ConsumerTests(ExampleTestCase):
 
     async def test_no_broker_named(self) -> None:
         """Without AMQP_URI, or where nobody listens, each example's last word is a sentence, without a traceback."""
-        port = await self.unused_port()
+        port = self.unused_port()
         for name, arguments in (("consumer.py", []), ("cache_query.py", ["Guild", "1"]), ("presence_update.py", [])):
             for uri in ("", f"amqp://127.0.0.1:{port}/", "nonsense"):
                 program = self.example(name, *arguments, uri=uri)
@@ -174,15 +175,15 @@ class DemoTests(ExampleTestCase):
         self.assertEqual(processes_with(f"TMPDIR={self.folder}"), [])
 
     async def test_for_some_seconds(self) -> None:
-        """It shows the events of both clusters, and ends by itself."""
-        demo = self.demo("--seconds", "6")
+        """It ends by itself, however far it came."""
+        demo = self.demo("--seconds", "4")
         await self.assert_ended(demo, 0)
-        for words in ("cluster 1 shard 0 event 1 READY", "cluster 2 shard 3 event 1 READY", "MESSAGE_CREATE"):
-            self.assertTrue(any(line.startswith("worker    |") and words in line for line in demo.lines), demo.text)
 
     async def test_interrupted(self) -> None:
-        """Ctrl-C ends all of it, in order."""
+        """It shows the events of both clusters; Ctrl-C ends all of it, in order."""
         demo = self.demo()
+        for shard, cluster in ((0, 1), (3, 2)):
+            await demo.until_said(f"worker    | cluster {cluster} shard {shard} event 1 READY", 2 * PATIENCE)
         await demo.until_said("MESSAGE_CREATE")
         demo.kill(signal.SIGINT)
         await self.assert_ended(demo, 128 + signal.SIGINT)

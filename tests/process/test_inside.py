@@ -21,6 +21,7 @@ from rateway.process.compose import LOCK_WAIT, Parts
 from rateway.process.inside import MOST_COMMANDS, Inside
 from rateway.process.link import Link
 from rateway.spool.spool import Spool
+from rateway.store.found import Found
 from rateway.store.lock import FolderInUse
 
 from .fakes import Heard
@@ -34,6 +35,7 @@ class Store:
     def __init__(self, journal: list[Any], folder: Path) -> None:
         self.journal = journal
         self.folder = folder
+        self.found = Found(2, 30, 1000.0) if folder.name == "cluster-2" else Found()
 
     def sessions(self) -> dict[int, object]:
         return {2: object()}
@@ -76,7 +78,7 @@ class Service:
         return succeed(None)
 
     def status(self) -> dict[str, object]:
-        return {"cluster": self.cluster.number, "padding": "x" * (70_000 if self.cluster.number == 3 else 0)}
+        return {"cluster": self.cluster.number, "shards": dict.fromkeys(self.cluster.shards, "active")}
 
 
 class Shard:
@@ -127,7 +129,14 @@ class InsideTests(SynchronousTestCase):
         self.redactor = Redactor()
         self.parent = Outside()
         nowhere = Spools(Spool.nowhere(), Spool.nowhere())
-        parts = Parts(self.open_store, lambda *_, **__: Cache(self.journal), lambda *_: nowhere, self.make_cluster)
+        self.now = 0.0
+        parts = Parts(
+            self.open_store,
+            lambda *_, **__: Cache(self.journal),
+            lambda *_: nowhere,
+            self.make_cluster,
+            lambda: self.now,
+        )
         self.inside = Inside(self.clock, self.redactor, parts)
         self.outside, _, self.pump = connectedServerAndClient(lambda: self.inside.link, lambda: Link(self.parent))
 
@@ -231,6 +240,14 @@ class InsideTests(SynchronousTestCase):
         self.assertNotIn("passw0rd", str(event))
         self.assertEqual(heard.texts(), [])
 
+    def test_what_was_found_is_told(self) -> None:
+        """Over all clusters that run here; nothing where there is no cache."""
+        heard = Heard(self)
+        self.now = 1000.0 + 180.0
+        self.successResultOf(self.run_(2, 3))
+        line = "the cache has 2 guilds and 30 members from an earlier run, written until 3 min ago"
+        self.assertEqual(heard.texts("info"), [f"{line}; 1 of 2 clusters begin without one"])
+
     def test_an_orphan_is_waited_for(self) -> None:
         """It lets go of the folder within ten seconds, or its process is named."""
         self.locked = 3
@@ -311,10 +328,12 @@ class InsideTests(SynchronousTestCase):
         self.pump.flush()
 
     def test_status(self) -> None:
-        """As JSON; of a cluster that isn't here, or says too much for AMP, nothing."""
+        """Of a cluster that isn't here, nothing."""
         self.successResultOf(self.run_(1, 3))
         told = [self.successResultOf(self.ask(commands.Status, cluster=n))["status"] for n in (1, 2, 3)]
-        self.assertEqual(told, [b'{"cluster":1,"padding":""}', b"{}", b"{}"])
+        self.assertEqual(
+            told, [{"cluster": 1, "shards": {0: "active", 1: "active"}}, {}, {"cluster": 3, "shards": {4: "active"}}]
+        )
 
     def test_a_fatal_end_is_the_parents(self) -> None:
         """A shard's 4004 reaches it in one sentence."""
@@ -322,6 +341,9 @@ class InsideTests(SynchronousTestCase):
         self.services[1].fatal.report_fatal(FatalError("the token is wrong"))
         self.pump.flush()
         self.assertEqual(self.parent.told[-1], "the token is wrong")
+        self.services[1].fatal.report_fatal(FatalError("😀" * 20_000))
+        self.pump.flush()
+        self.assertEqual(set(self.parent.told[-1]), {"😀"})
 
     def test_stopping_before_it_was_configured(self) -> None:
         """The parent may die early."""

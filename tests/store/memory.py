@@ -9,6 +9,7 @@ import ujson
 
 from rateway.model.intents import ALL
 from rateway.store.kinds import Kept, what_is_kept
+from rateway.store.notes import Notes
 from rateway.store.queries import Where, parse_query
 from rateway.store.updates.table import UPDATES
 from rateway.store.view import Changes
@@ -27,23 +28,32 @@ class MemoryStore:
         self.kept = kept
         self.shard_id = shard_id
         self.now_ms = 1_000
-        self.known_guilds: set[int] = set()
+        self.notes = Notes()
 
     def get(self, key: bytes) -> bytes | None:
         """One row."""
         return self.rows.get(key)
+
+    def has(self, key: bytes) -> bool:
+        """Whether there is such a row."""
+        return key in self.rows
 
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so."""
         for key in sorted(key for key in self.rows if key.startswith(prefix) and key >= start):
             yield key, self.rows[key]
 
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin so."""
+        return (key for key, _ in self.items(prefix))
+
     def happens(self, name: str, d: object) -> Changes:
         """An event comes; ``d`` may be JSON already."""
         self.now_ms += 1
-        self.known_guilds.clear()
+        self.notes.known_guilds.clear()
         changes = UPDATES[name](d if isinstance(d, bytes) else ujson.dumps(d).encode(), self)
         for key, value in changes.items():
+            self.notes.drop(key)
             if value is None:
                 self.rows.pop(key, None)
             else:

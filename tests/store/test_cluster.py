@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import cast
+from unittest import mock
 
 import lmdb
 import ujson
@@ -21,6 +23,7 @@ from rateway.model.session import Session
 from rateway.store import keys, trust
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.found import Found
 from rateway.store.lock import FolderInUse
 from rateway.store.sessions import Resumable
 from rateway.store.slots import Slots
@@ -187,7 +190,7 @@ class FailureTests(StoreTestCase):
         self.store = self.open(messages=5)
         feed(self.store, dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()), kept=2)
 
-    def test_72_one_bad_event(self) -> None:
+    def test_criterion_72_one_bad_event(self) -> None:
         """An event of a shape that can't be read is told by name and sequence; the others are applied."""
         bad = {"guild_id": str(s.GUILD), "role": 7}
         feed(
@@ -204,7 +207,7 @@ class FailureTests(StoreTestCase):
         feed(self.store, dispatch(5, "GUILD_CREATE", s.guild()))
         self.assertNotIn(keys.stale(s.GUILD), rows(self.store))
 
-    def test_72_fault_of_ours(self) -> None:
+    def test_criterion_72_fault_of_ours(self) -> None:
         """An update that fails by a fault of its own writes nothing, and harms no other."""
 
         def broken(d: bytes, view: object) -> dict[bytes, bytes | None]:
@@ -277,6 +280,20 @@ class TrustTests(StoreTestCase):
         self.filled().close()
         self.assertTrue(self.is_kept(boot_id="another boot"))
         self.assertEqual(self.logged(LogLevel.warn), [])
+
+    def test_found(self) -> None:
+        """What is there at the opening, and when it was written; of one that begins anew, that there is nothing."""
+        began = time.time() - 5.0
+        store = self.filled()
+        self.assertEqual(store.found, Found())
+        store.close()
+        store = self.open()
+        self.assertEqual((store.found.guilds, store.found.members), (1, 3))
+        self.assertTrue(began <= (store.found.written or 0.0) <= time.time() + 5.0, store.found)
+        store.close()
+        store = self.open(intents=1)
+        self.assertEqual(store.found, Found())
+        store.close()
 
     def test_power_cut(self) -> None:
         """A store in use when the machine went down is set aside, with one line, and begun anew."""
@@ -431,9 +448,21 @@ class RoomTests(StoreTestCase):
         (line,) = self.logged(LogLevel.critical)
         self.assertIn("No space left on device", line)
         self.assertIsNotNone(ask(self.cache_of(store), "Guild", s.GUILD))
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(800)})
         store.close()
-        again = self.open()
-        self.assertEqual(again.sessions()[0].session.seq, 2)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(800), 800, 800, refill=True)})
+
+    def test_a_start_that_failed(self) -> None:
+        """What an earlier start set aside, before it found no room, costs no session."""
+        store = self.open()
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)), kept=1)
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(5)})
+        store.close()
+        (self.folder / "store.json").unlink()
+        for place in ("rateway.store.trust.write", "os.posix_fallocate"):
+            with mock.patch(place, side_effect=OSError(28, "No space left on device")):
+                self.assertRaises(ConfigError, self.open)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(5), 5, 5, refill=True)})
 
     def test_damage_while_writing(self) -> None:
         """What LMDB can't write any more stops the cache, and the store is set aside at the next start."""

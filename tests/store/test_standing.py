@@ -38,6 +38,15 @@ class HeadersTests(GuildTestCase):
             ("VoiceState", s.BOB, s.GUILD),
             ("VoiceState", s.BOB, s.VOICE),
             ("VoiceChannelStates", s.VOICE),
+            ("VoiceChannelStates", s.STAGE),
+            ("VoiceState", s.ALICE, s.GUILD),
+            ("VoiceState", s.ALICE, s.VOICE),
+            ("Message", s.GENERAL, 5),
+            ("ChannelMessages", s.GENERAL),
+            ("ThreadMembers", s.POST),
+            ("ChannelInfo", s.GUILD, s.VOICE),
+            ("SoundboardSound", 100000000000000001),
+            ("GuildInvites", s.GUILD),
             ("GuildRoles", s.GUILD),
             ("GuildRoles", s.OTHER),
             ("Permissions", s.GUILD, s.ALICE),
@@ -45,7 +54,17 @@ class HeadersTests(GuildTestCase):
             self.assertEqual(self.headers(kind, *arguments), of_shard, (kind, arguments))
         feed(self.store, dispatch(9, "GUILD_MEMBER_ADD", {"guild_id": str(s.GUILD)} | s.member(s.CAROL)))
         self.assertEqual(self.headers("Guild", s.GUILD)["as_of_seq"], 9)
-        for kind, *arguments in (("User", s.ALICE), ("CurrentUser",), ("GuildChannel", 5), ("Guilds",)):
+        rule = {"id": "77", "guild_id": str(s.GUILD), "name": "no spam"}
+        feed(self.store, dispatch(10, "AUTO_MODERATION_RULE_CREATE", rule))
+        self.assertEqual(self.headers("AutoModerationRule", 77), {"shard_id": 0, "as_of_seq": 10})
+        for kind, *arguments in (
+            ("User", s.ALICE),
+            ("CurrentUser",),
+            ("GuildChannel", 5),
+            ("Guilds",),
+            ("VoiceChannelStates", 5),
+            ("Message", 5, 5),
+        ):
             self.assertEqual(self.headers(kind, *arguments), {}, kind)
 
     def test_members_known(self) -> None:

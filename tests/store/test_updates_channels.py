@@ -39,7 +39,7 @@ class ChannelTests(StoreTestCase):
         self.store.happens("CHANNEL_UPDATE", changed)
         self.assertEqual(self.store.ask("GuildChannel", 1), changed | OF_GUILD)
 
-    def test_62_hidden_and_shown(self) -> None:
+    def test_criterion_62_hidden_and_shown(self) -> None:
         """A channel hidden from the bot keeps nothing of what it was, and shown again it is whole."""
         shown = s.channel(s.HIDDEN, topic="secret", last_message_id="5") | OF_GUILD
         self.store.happens("CHANNEL_UPDATE", shown)
@@ -51,7 +51,39 @@ class ChannelTests(StoreTestCase):
         self.store.happens("CHANNEL_UPDATE", shown)
         self.assertEqual(self.store.ask("GuildChannel", s.HIDDEN), shown)
 
-    def test_54_delete_takes_threads_and_messages(self) -> None:
+    def fill(self, channel: int) -> None:
+        """A message, a thread with a message, an invite, and a status in the channel."""
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, channel))
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, channel))
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000021, SECOND))
+        self.store.happens("INVITE_CREATE", {"code": "abc", "channel_id": str(channel)} | OF_GUILD)
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", {"id": str(channel), "status": "x"} | OF_GUILD)
+
+    def test_hidden_with_what_is_in_it(self) -> None:
+        """Of what is in a channel no event tells any more once it is hidden: it is not kept. Others keep theirs."""
+        hidden = s.channel(s.GENERAL, name="___hidden___", flags=1 << 17)
+        channels = [hidden if each["id"] == str(s.GENERAL) else each for each in s.guild()["channels"]]
+        for name, d in (("CHANNEL_UPDATE", hidden), ("GUILD_CREATE", s.guild(channels=channels))):
+            self.store.happens("CHANNEL_UPDATE", s.channel(s.GENERAL) | OF_GUILD)
+            self.fill(s.GENERAL)
+            self.store.happens("MESSAGE_CREATE", s.message(300000000000000022, s.POST))
+            self.assertIsNotNone(self.store.ask("Message", SECOND, 300000000000000021))
+            self.store.happens(name, d)
+            of_channel = {keys.CHANNELS.row(s.GUILD, s.GENERAL), keys.CHANNELS.pointer(s.GENERAL)}
+            self.assertEqual(set(self.store.rows_of(s.GENERAL, SECOND)), of_channel, name)
+            self.assertEqual(self.store.ask("GuildInvites", s.GUILD), [], name)
+            self.assertIsNotNone(self.store.ask("Message", s.POST, 300000000000000022), name)
+
+    def test_flags_of_any_kind(self) -> None:
+        """A channel whose flags are null, or aren't there, is a channel."""
+        bare = s.channel(1)
+        del bare["flags"]
+        for number, channel in enumerate((bare, s.channel(2, flags=None)), start=1):
+            self.store.happens("CHANNEL_CREATE", channel | OF_GUILD)
+            self.store.happens("GUILD_CREATE", s.guild(channels=[channel]))
+            self.assertEqual(self.store.ask("GuildChannel", number), channel | OF_GUILD)
+
+    def test_criterion_54_delete_takes_threads_and_messages(self) -> None:
         """A deleted channel takes its threads, all messages in it and them, its stage and its events."""
         for thread in (1, 2, 3):
             self.store.happens("THREAD_CREATE", s.thread(thread, s.STAGE))
@@ -64,7 +96,7 @@ class ChannelTests(StoreTestCase):
         self.assertIsNone(self.store.ask("VoiceState", s.BOB, s.GUILD))
         self.assertIsNotNone(self.store.ask("GuildChannel", s.POST))
 
-    def test_54_category_delete_leaves_channels(self) -> None:
+    def test_criterion_54_category_delete_leaves_channels(self) -> None:
         """A deleted category leaves its channels."""
         self.store.happens("CHANNEL_DELETE", s.channel(s.CATEGORY, 4) | OF_GUILD)
         self.assertIsNone(self.store.ask("GuildChannel", s.CATEGORY))
@@ -98,13 +130,15 @@ class ThreadTests(StoreTestCase):
         self.store.happens("THREAD_CREATE", s.thread(5, s.GENERAL) | {"newly_created": True})
         self.assertEqual(self.store.ask("GuildChannel", s.GENERAL)["last_message_id"], "300000000000000009")
 
-    def test_56_archived(self) -> None:
+    def test_criterion_56_archived(self) -> None:
         """An archived thread is no longer among the active ones; one taken up again is."""
         self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.POST))
         self.store.happens("THREAD_UPDATE", s.thread(archived=True))
         self.assertEqual(self.threads(), [])
         self.assertEqual(self.store.rows_of(s.POST), [])
         self.store.happens("THREAD_UPDATE", s.thread())
+        self.assertEqual(self.threads(), [s.POST])
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, archived=True))
         self.assertEqual(self.threads(), [s.POST])
 
     def test_delete(self) -> None:
@@ -113,7 +147,7 @@ class ThreadTests(StoreTestCase):
         self.store.happens("THREAD_DELETE", {"id": str(s.POST), "parent_id": str(s.FORUM), "type": 11} | OF_GUILD)
         self.assertEqual(self.store.rows_of(s.POST), [])
 
-    def test_55_list_sync(self) -> None:
+    def test_criterion_55_list_sync(self) -> None:
         """A sync of some channels drops their other threads; of all, all others; those of other channels stay."""
         self.store.happens("THREAD_CREATE", s.thread(1, s.GENERAL))
         self.store.happens("THREAD_CREATE", s.thread(2, s.GENERAL))
@@ -196,7 +230,7 @@ class VoiceTests(StoreTestCase):
         """A user's voice state changes."""
         self.store.happens("VOICE_STATE_UPDATE", s.voice_state(user, channel) | OF_GUILD)
 
-    def test_57_channel_index(self) -> None:
+    def test_criterion_57_channel_index(self) -> None:
         """Who is in a channel is exact after each join, move, and leave."""
         self.assertEqual(self.channel(s.VOICE), [s.BOB])
         self.moves(s.ALICE, s.VOICE)
@@ -229,4 +263,39 @@ class VoiceTests(StoreTestCase):
         """A voice state of no guild changes nothing."""
         before = dict(self.store.rows)
         self.store.happens("VOICE_STATE_UPDATE", s.voice_state(s.ALICE, s.VOICE))
+        self.assertEqual(self.store.rows, before)
+
+
+class InfoTests(StoreTestCase):
+    """What is told of voice channels beside the channel."""
+
+    def info(self, channel: int = s.VOICE) -> object:
+        """What is known."""
+        return self.store.ask("ChannelInfo", s.GUILD, channel)
+
+    def test_laid_over_each_other(self) -> None:
+        """Each event says what it says, and leaves the rest; nothing of it is the channel's own."""
+        of_voice = {"id": str(s.VOICE)}
+        before = self.store.ask("GuildChannel", s.VOICE)
+        self.assertIsNone(self.info())
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", of_voice | OF_GUILD | {"status": "we talk"})
+        self.assertEqual(self.info(), of_voice | OF_GUILD | {"status": "we talk"})
+        self.store.happens("VOICE_CHANNEL_START_TIME_UPDATE", of_voice | OF_GUILD | {"voice_start_time": 1700000000})
+        both = {"status": "we talk", "voice_start_time": 1700000000}
+        self.assertEqual(self.info(), of_voice | OF_GUILD | both)
+        answer = {"channels": [of_voice | {"status": None}, {"id": str(s.STAGE), "voice_start_time": 5}]}
+        self.store.happens("CHANNEL_INFO", answer | OF_GUILD)
+        self.assertEqual(self.info(), of_voice | OF_GUILD | both | {"status": None})
+        self.assertEqual(self.info(s.STAGE), {"id": str(s.STAGE), "voice_start_time": 5} | OF_GUILD)
+        self.store.happens("VOICE_CHANNEL_START_TIME_UPDATE", of_voice | OF_GUILD)
+        self.assertEqual(self.info(), of_voice | OF_GUILD | {"status": None, "voice_start_time": None})
+        self.assertEqual(self.store.ask("GuildChannel", s.VOICE), before)
+        self.store.happens("CHANNEL_DELETE", s.channel(s.VOICE, 2) | OF_GUILD)
+        self.assertIsNone(self.info())
+
+    def test_unknown_guild(self) -> None:
+        """Of a guild the bot isn't in nothing is kept."""
+        before = dict(self.store.rows)
+        self.store.happens("CHANNEL_INFO", {"guild_id": "5", "channels": [{"id": "6", "status": "x"}]})
+        self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", {"guild_id": "5", "id": "6", "status": "x"})
         self.assertEqual(self.store.rows, before)

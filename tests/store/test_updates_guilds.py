@@ -41,7 +41,7 @@ class GuildTests(SynchronousTestCase):
         presence = {"user": {"id": str(s.ALICE)}, "status": "idle", "activities": [], "client_status": {}}
         self.assertEqual(self.store.ask("Presence", s.GUILD, s.ALICE), presence | ids | {"user_id": str(s.ALICE)})
 
-    def test_46_unavailable_guild_of_ready(self) -> None:
+    def test_criterion_46_unavailable_guild_of_ready(self) -> None:
         """A guild that READY lists is there, and unavailable, until it comes; an outage leaves it so."""
         store = MemoryStore(kept())
         store.happens("READY", s.ready(s.GUILD, s.OTHER, 42))
@@ -52,7 +52,7 @@ class GuildTests(SynchronousTestCase):
         self.assertIs(store.ask("Guild", s.GUILD)["unavailable"], False)
         self.assertIs(store.ask("Guild", s.OTHER)["unavailable"], False)
 
-    def test_47_outage_and_return_with_less(self) -> None:
+    def test_criterion_47_outage_and_return_with_less(self) -> None:
         """What a guild no longer has when it returns from an outage is gone, also the last emoji."""
         self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.VOICE))
         self.store.happens("GUILD_DELETE", {"id": str(s.GUILD), "unavailable": True})
@@ -66,7 +66,7 @@ class GuildTests(SynchronousTestCase):
         self.assertEqual([key for key in self.store.rows if key[:1] in b"PWw"], [])
         self.assertIsNotNone(self.store.ask("GuildChannel", s.GENERAL))
 
-    def test_48_removed_guild_leaves_no_row(self) -> None:
+    def test_criterion_48_removed_guild_leaves_no_row(self) -> None:
         """After GUILD_DELETE without ``unavailable``, the bot's own user is all that is left."""
         for message, channel in ((300000000000000020, s.GENERAL), (300000000000000021, s.POST)):
             self.store.happens("MESSAGE_CREATE", s.message(message, channel))
@@ -77,7 +77,7 @@ class GuildTests(SynchronousTestCase):
         self.assertEqual(set(self.store.rows), own)
         self.assertIsNone(self.store.ask("Guild", s.GUILD))
 
-    def test_48_other_guilds_stay(self) -> None:
+    def test_criterion_48_other_guilds_stay(self) -> None:
         """A guild that goes takes nothing of another, and no user that is known there too."""
         self.store.happens("GUILD_CREATE", s.bare_guild(s.OTHER))
         before = {key for key in self.store.rows if s.OTHER.to_bytes(8, "big") in key}
@@ -86,7 +86,7 @@ class GuildTests(SynchronousTestCase):
         self.assertIsNotNone(self.store.ask("User", s.ALICE))
         self.assertIsNone(self.store.ask("User", s.BOB))
 
-    def test_50_guild_update(self) -> None:
+    def test_criterion_50_guild_update(self) -> None:
         """GUILD_UPDATE changes the guild's own fields and its roles, and keeps count, channels and members."""
         update = {
             "id": str(s.GUILD),
@@ -175,7 +175,7 @@ class GuildTests(SynchronousTestCase):
 class ReadyTests(SynchronousTestCase):
     """The beginning of a session."""
 
-    def test_49_guild_left_while_offline(self) -> None:
+    def test_criterion_49_guild_left_while_offline(self) -> None:
         """A guild that a second READY doesn't list was left: nothing of it remains."""
         store = MemoryStore(kept())
         store.happens("READY", s.ready(s.GUILD, s.OTHER))
@@ -190,7 +190,7 @@ class ReadyTests(SynchronousTestCase):
         self.assertIsNone(store.ask("User", s.ALICE))
         self.assertEqual(store.ask("User", s.BOT), s.own_user())
 
-    def test_49_two_guilds_with_one_user(self) -> None:
+    def test_criterion_49_two_guilds_with_one_user(self) -> None:
         """A user known through two guilds goes when both go at once."""
         store = MemoryStore(kept())
         store.happens("GUILD_CREATE", s.bare_guild(s.GUILD))
@@ -244,7 +244,7 @@ class CollectionTests(SynchronousTestCase):
         self.store.happens("GUILD_ROLE_UPDATE", self.of_guild | {"role": s.role(77, "newer", 3)})
         self.assertEqual(self.store.ask("Role", 77), s.role(77, "newer", 3) | self.of_guild)
 
-    def test_58_role_delete(self) -> None:
+    def test_criterion_58_role_delete(self) -> None:
         """A deleted role is gone, and no member's answer lists it any more."""
         self.assertEqual(self.store.ask("Member", s.GUILD, s.ALICE)["roles"], [str(s.BOOSTER)])
         self.store.happens("GUILD_ROLE_DELETE", self.of_guild | {"role_id": str(s.BOOSTER)})

@@ -74,14 +74,14 @@ class MessageTests(StoreTestCase):
         self.assertEqual(self.store.ask("Member", s.GUILD, s.ALICE)["nick"], "Ali")
         self.assertEqual(self.store.ask("Guild", s.GUILD)["member_count"], 3)
 
-    def test_60_webhook_message(self) -> None:
+    def test_criterion_60_webhook_message(self) -> None:
         """A webhook that writes is no user."""
         self.store.happens("MESSAGE_CREATE", s.webhook_message(FIRST))
         self.assertIsNone(self.store.ask("User", 990000000000000001))
         self.assertEqual(self.store.rows_of(990000000000000001), [])
         self.assertEqual(self.kept(), [FIRST])
 
-    def test_60_ephemeral_message(self) -> None:
+    def test_criterion_60_ephemeral_message(self) -> None:
         """An ephemeral message names no guild; its channel is no direct message channel all the same."""
         ephemeral = s.message(FIRST, flags=64)
         del ephemeral["guild_id"], ephemeral["member"]
@@ -94,7 +94,7 @@ class MessageTests(StoreTestCase):
         self.store.happens("GUILD_DELETE", {"id": str(s.GUILD)})
         self.assertEqual(self.store.rows_of(s.GENERAL, FIRST), [])
 
-    def test_59_partial_update(self) -> None:
+    def test_criterion_59_partial_update(self) -> None:
         """An update with a link's preview keeps the content; ``tts`` in it means nothing."""
         self.store.happens("MESSAGE_CREATE", s.message(FIRST, tts=True))
         preview = {"id": str(FIRST), "channel_id": str(s.GENERAL), "embeds": [{"type": "link"}], "tts": False}

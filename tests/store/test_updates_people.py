@@ -34,7 +34,7 @@ class StoreTestCase(SynchronousTestCase):
 class MemberTests(StoreTestCase):
     """Members."""
 
-    def test_51_duplicate_add(self) -> None:
+    def test_criterion_51_duplicate_add(self) -> None:
         """A join that Discord repeats counts once."""
         joined = s.member(s.CAROL, "carol") | OF_GUILD
         self.store.happens("GUILD_MEMBER_ADD", joined)
@@ -43,7 +43,7 @@ class MemberTests(StoreTestCase):
         self.assertEqual(self.count(), 4)
         self.assertEqual(self.store.ask("Member", s.GUILD, s.CAROL), joined | {"user_id": str(s.CAROL)})
 
-    def test_52_removed_member_stays_gone(self) -> None:
+    def test_criterion_52_removed_member_stays_gone(self) -> None:
         """Who left stays gone, though an offline presence of theirs follows; and one that is online, too."""
         self.leaves(s.ALICE)
         for status in ("offline", "online"):
@@ -130,7 +130,7 @@ class PresenceTests(StoreTestCase):
         self.store.happens("PRESENCE_UPDATE", s.presence(s.BOB, "offline"))
         self.assertIsNone(self.store.ask("Presence", s.GUILD, s.BOB))
 
-    def test_53_weird_types(self) -> None:
+    def test_criterion_53_weird_types(self) -> None:
         """A presence with any types inside is kept or passed over, and never an error."""
         weird: list[object] = [
             s.presence(s.BOB, activities="many", client_status=7),

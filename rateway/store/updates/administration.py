@@ -1,6 +1,7 @@
 """Invites, integrations, moderation rules.
 
-Discord never lists them: known is what was made or changed while the bot was listening.
+Discord never lists them: known is what was made or changed while the bot was listening. Nor does it promise to tell of
+an invite's expiry: the next one made has those that expired go.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import INTEGRATIONS, RULES
+from rateway.store.moments import seconds
 from rateway.store.view import Changes, View
 
 from . import purge
@@ -28,8 +30,13 @@ class _Invite(Struct, gc=False):
     guild_id: int | None = None
 
 
+class _Expiry(Struct, gc=False):
+    expires_at: str | None = None
+
+
 _thing = blob.decoder(_Thing)
 _invite = blob.decoder(_Invite)
+_expiry = blob.decoder(_Expiry)
 
 
 def integration_upsert(d: bytes, view: View) -> Changes:
@@ -67,11 +74,15 @@ def rule_delete(d: bytes, view: View) -> Changes:
 
 
 def invite_create(d: bytes, view: View) -> Changes:
-    """An invite to a channel of a guild's."""
+    """An invite to a channel of a guild's; those of the guild's that expired go."""
     out: Changes = {}
     event = _invite(d)
     guild = guild_of(view, event.channel_id, event.guild_id)
     if guild is not None and "Invite" in view.kept.names and is_known(view, guild):
+        for key, row in view.items(keys.invites(guild)):
+            end = seconds(_expiry(row).expires_at)
+            if end is not None and end < view.now_ms / 1000:
+                purge.forget_invite(out, key)
         out[keys.invite(guild, event.code)] = d
         out[keys.invite_pointer(event.code)] = keys.number(guild)
     return out

@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
 from . import purge
@@ -15,6 +16,7 @@ from .whereabouts import guild_of, is_known
 class _Channel(Struct, gc=False):
     id: int
     guild_id: int | None = None
+    flags: int | None = None
 
 
 class _Pins(Struct, gc=False):
@@ -28,13 +30,19 @@ _pins = blob.decoder(_Pins)
 
 
 def channel_upsert(d: bytes, view: View) -> Changes:
-    """CHANNEL_CREATE and CHANNEL_UPDATE: the channel, anew, hidden or not; nothing of what it was is kept."""
+    """CHANNEL_CREATE and CHANNEL_UPDATE: the channel, anew; nothing of what it was is kept.
+
+    Of what is in a channel that is hidden from the bot no event tells any more: it isn't kept either. Shown again, its
+    threads are listed by a THREAD_LIST_SYNC.
+    """
     out: Changes = {}
     event = _channel(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is not None and view.kept.channels and is_known(view, guild):
         purge.put(out, CHANNELS, guild, event.id, d)
         out[keys.overlay(guild, event.id)] = None
+        if event.flags is not None and event.flags & OBFUSCATED:
+            purge.forget_inside(view, out, guild, event.id)
     return out
 
 

@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, EMOJIS, EVENTS, ROLES, SOUNDS, STAGES, STICKERS, THREADS, Table
+from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
 from . import people, presences, purge, threads, voice
@@ -37,11 +38,20 @@ class _Sound(Struct, gc=False):
     sound_id: int
 
 
+class _Flags(Struct, gc=False):
+    flags: int | None = None
+
+
 _sound = blob.decoder(_Sound)
+_flags = blob.decoder(_Flags)
 
 
 def _id(data: Raw) -> int:
     return blob.id_of(data).id
+
+
+def _is_hidden(channel: Raw) -> bool:
+    return bool((_flags(channel).flags or 0) & OBFUSCATED)
 
 
 def sound_id(data: bytes | Raw) -> int:
@@ -84,7 +94,7 @@ def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
     if "voice_states" in fields:
         in_voice = voice.replace_all(view, out, guild, blob.items(fields["voice_states"]))
     else:
-        in_voice = {keys.last_id(key) for key, _ in view.items(keys.voice_states(guild))}
+        in_voice = {keys.last_id(key) for key in view.keys(keys.voice_states(guild))}
     yield
     if "members" in fields and kept.people:
         yield from _replace_members(view, out, guild, fields["members"], in_voice)
@@ -143,7 +153,7 @@ def _unavailable(guild: int, view: View) -> Changes:
 
 
 def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> Iterator[None]:
-    """Channels and threads, and what is kept beside those that are gone."""
+    """Channels and threads, and what is kept beside those that are gone, or hidden from the bot."""
     lists = {
         table: {_id(raw): raw for raw in blob.items(fields[name])}
         for name, table in (("threads", THREADS), ("channels", CHANNELS))
@@ -161,22 +171,20 @@ def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields)
     elif len(lists) < 2:
         return
     there = {
-        keys.last_id(key)
-        for table in (CHANNELS, THREADS)
-        if table not in lists
-        for key, _ in view.items(table.of(guild))
+        keys.last_id(key) for table in (CHANNELS, THREADS) if table not in lists for key in view.keys(table.of(guild))
     }
-    yield from purge.forget_elsewhere(view, out, guild, there.union(*lists.values()))
+    seen = (channel for listed in lists.values() for channel, raw in listed.items() if not _is_hidden(raw))
+    yield from purge.forget_elsewhere(view, out, guild, there.union(seen))
 
 
 def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:
     """What was counted since these channels or threads were last listed: it is in the list."""
-    for key, _ in view.items(table.of(guild)):
+    for key in view.keys(table.of(guild)):
         out[keys.overlay(guild, keys.last_id(key))] = None
 
 
 def _replace_threads(view: View, out: Changes, guild: int, listed: dict[int, Raw]) -> Iterator[None]:
-    for key, _ in view.items(keys.all_thread_members(guild)):
+    for key in view.keys(keys.all_thread_members(guild)):
         out[key] = None
     bodies: dict[int, bytes] = {}
 
@@ -200,10 +208,10 @@ def _replace_members(view: View, out: Changes, guild: int, members: Raw, in_voic
             data = bytes(user)
             people.put_member(view, out, guild, user_id, data, blob.without_user(bytes(raw), data))
 
-    def check(row: tuple[bytes, bytes]) -> None:
-        user_id = keys.last_id(row[0])
+    def check(key: bytes) -> None:
+        user_id = keys.last_id(key)
         if user_id not in listed:
             people.forget_members(view, out, (guild,), guild, user_id)
 
     yield from pausing(blob.items(members), put)
-    yield from pausing(view.items(keys.members(guild)), check)
+    yield from pausing(view.keys(keys.members(guild)), check)

@@ -34,7 +34,7 @@ def member_add(d: bytes, view: View) -> Changes:
     if not is_known(view, guild):
         return out
     user = blob.id_of(event.user).id
-    if view.get(keys.member(guild, user)) is None:
+    if not view.has(keys.member(guild, user)):
         guilds.add_to_member_count(view, out, guild, 1)
     if people.is_maintained(view, guild, user):
         fields = blob.fields(d)

@@ -82,7 +82,7 @@ def message_update(d: bytes, view: View) -> Changes:
     elif "author" in fields and "timestamp" in fields:
         event = _message(d)
         guild = guild_of(view, channel, event.guild_id)
-        if guild is None and view.get(keys.private_channel(channel)) is not None:
+        if guild is None and view.has(keys.private_channel(channel)):
             _keep(view, out, 0, channel, message, d)
         elif guild is not None and ensure_known(view, out, guild):
             _keep(view, out, guild, channel, message, d)
@@ -99,11 +99,11 @@ def message_delete(d: bytes, view: View) -> Changes:
         ids.add(event.id)
     guild = guild_of(view, channel, event.guild_id) or 0
     if view.kept.messages:
-        gone = [key for key in (keys.message(channel, message) for message in ids) if view.get(key) is not None]
+        gone = [key for key in (keys.message(channel, message) for message in ids) if view.has(key)]
         if gone:
             out.update(dict.fromkeys(gone))
             _set_kept(out, guild, channel, _kept(view, guild, channel) - len(gone))
-    if guild and view.get(THREADS.row(guild, channel)) is not None:
+    if guild and view.has(THREADS.row(guild, channel)):
         _count_thread(view, out, guild, channel, -len(ids - {channel}))
     return out
 
@@ -113,7 +113,7 @@ def _keep(view: View, out: Changes, guild: int, channel: int, message: int, d: b
     if not view.kept.messages:
         return
     key = keys.message(channel, message)
-    new = view.get(key) is None
+    new = not view.has(key)
     out[key] = d
     if not new:
         return
@@ -146,13 +146,13 @@ def _count(view: View, out: Changes, guild: int, channel: int, message: int) -> 
     key = keys.overlay(guild, channel)
     old = view.get(key)
     if old is None or b'"message_count"' in old:
-        if old is None and view.get(CHANNELS.row(guild, channel)) is not None:
+        if old is None and view.has(CHANNELS.row(guild, channel)):
             out[key] = b'{"last_message_id":"%d"}' % message
-        elif view.get(THREADS.row(guild, channel)) is not None:
+        elif view.has(THREADS.row(guild, channel)):
             _count_thread(view, out, guild, channel, 1, message)
     elif b"," not in old and old.startswith(b'{"last_message_id"'):
         out[key] = b'{"last_message_id":"%d"}' % message
-    elif view.get(THREADS.row(guild, channel)) is not None:
+    elif view.has(THREADS.row(guild, channel)):
         _count_thread(view, out, guild, channel, 1, message)
     else:
         out[key] = blob.merge(old, {"last_message_id": blob.raw_id(message)})

@@ -27,23 +27,33 @@ def is_maintained(view: View, guild: int, user: int) -> bool:
     """Whether events will tell of this member: of everybody by GUILD_MEMBERS, else of the bot and who is in voice."""
     if view.kept.everybody:
         return True
-    return user == self_id(view) or view.get(keys.voice_state(guild, user)) is not None
+    return user == self_id(view) or view.has(keys.voice_state(guild, user))
 
 
 def put_user(view: View, out: Changes, user: int, data: bytes) -> None:
     """The user as last seen; the time of the last change goes along, to tell the newest of several copies."""
     key = keys.user(user)
+    if view.notes.changes_nothing(key, data):
+        return
     old = view.get(key)
     if old is None or old[8:] != data:
         out[key] = keys.number(view.now_ms) + data
+    else:
+        view.notes.changed_nothing(key, data)
 
 
 def update_user(view: View, out: Changes, user: int, data: bytes) -> None:
     """The same, but only of a user already known."""
     key = keys.user(user)
+    if view.notes.changes_nothing(key, data):
+        return
     old = view.get(key)
-    if old is not None and old[8:] != data:
+    if old is None:
+        return
+    if old[8:] != data:
         out[key] = keys.number(view.now_ms) + data
+    else:
+        view.notes.changed_nothing(key, data)
 
 
 def put_member(view: View, out: Changes, guild: int, user: int, data: bytes, member: bytes) -> None:
@@ -78,14 +88,19 @@ def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, m
         return
     put_user(view, out, user, data)
     key = keys.member(guild, user)
+    if view.notes.changes_nothing(key, member):
+        return
     old = view.get(key)
     if old is None:
         out[keys.reference(user, guild)] = b""
     if not view.kept.members:
         if old is None:
             out[key] = b""
+        else:
+            view.notes.changed_nothing(key, member)
         return
     if old == member:
+        view.notes.changed_nothing(key, member)
         return
     new = blob.fields(member)
     new.pop("user", None)
@@ -97,6 +112,8 @@ def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, m
     merged = known | new
     if merged != known:
         out[key] = blob.encode(merged)
+    else:
+        view.notes.changed_nothing(key, member)
 
 
 def forget_members(view: View, out: Changes, guilds: Collection[int], guild: int, user: int) -> None:
@@ -111,7 +128,7 @@ def forget_members(view: View, out: Changes, guilds: Collection[int], guild: int
 def forget_reference(view: View, out: Changes, user: int, owner: int, owners: Collection[int]) -> None:
     """End one reason to know the user, and the user with it unless there is one outside of ``owners``."""
     out[keys.reference(user, owner)] = None
-    for key, _ in view.items(keys.references(user)):
+    for key in view.keys(keys.references(user)):
         if keys.last_id(key) not in owners:
             return
     out[keys.user(user)] = None

@@ -62,7 +62,7 @@ def put(view: View, out: Changes, guild: int, data: Raw) -> None:
 
 def replace_all(view: View, out: Changes, guild: int, listed: Raw) -> Iterator[None]:
     """The guild's presences, anew: who isn't listed is offline."""
-    yield from pausing(view.items(keys.presences(guild)), lambda row: out.__setitem__(row[0], None))
+    yield from pausing(view.keys(keys.presences(guild)), lambda key: out.__setitem__(key, None))
     yield from pausing(blob.items(listed), lambda data: put(view, out, guild, data))
 
 

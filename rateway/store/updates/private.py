@@ -52,7 +52,7 @@ def _make_room(view: View, out: Changes) -> None:
     if count < LIMIT:
         out[keys.PRIVATE_COUNT] = (count + 1).to_bytes(4, "big")
         return
-    for age, _ in view.items(keys.PRIVATE_AGES):
+    for age in view.keys(keys.PRIVATE_AGES):
         channel = keys.last_id(age)
         key = keys.private_channel(channel)
         row = view.get(key)

@@ -32,7 +32,7 @@ parent_of = blob.decoder(_Thread)
 def replace_all(view: View, out: Changes, table: Table, guild: int, new: Mapping[int, bytes]) -> list[int]:
     """The guild has these of the table, and no others; gives the ids of those it no longer has."""
     gone = []
-    for key, _ in view.items(table.of(guild)):
+    for key in view.keys(table.of(guild)):
         entity = keys.last_id(key)
         if entity not in new:
             out[key] = out[table.pointer(entity)] = None
@@ -71,11 +71,11 @@ def forget_invite(out: Changes, key: bytes) -> None:
 
 def forget_elsewhere(view: View, out: Changes, guild: int, there: Collection[int]) -> Iterator[None]:
     """What is kept beside channels and threads other than those that are there."""
-    for key, _ in view.items(keys.message_counts(guild)):
+    for key in view.keys(keys.message_counts(guild)):
         if keys.last_id(key) not in there:
             forget_messages(view, out, guild, keys.last_id(key))
             yield
-    for key, _ in view.items(keys.channel_infos(guild)):
+    for key in view.keys(keys.channel_infos(guild)):
         if keys.last_id(key) not in there:
             out[key] = None
     for key, data in view.items(keys.invites(guild)):
@@ -86,9 +86,9 @@ def forget_elsewhere(view: View, out: Changes, guild: int, there: Collection[int
 def forget_messages(view: View, out: Changes, guild: int, channel: int) -> None:
     """The messages kept of a channel."""
     count = keys.message_count(guild, channel)
-    if view.get(count) is not None:
+    if view.has(count):
         out[count] = None
-        for key, _ in view.items(keys.messages(channel)):
+        for key in view.keys(keys.messages(channel)):
             out[key] = None
 
 
@@ -107,7 +107,7 @@ def forget_thread(view: View, out: Changes, guild: int, thread: int) -> None:
     """A thread, with its members and messages."""
     remove(out, THREADS, guild, thread)
     out[keys.overlay(guild, thread)] = None
-    for key, _ in view.items(keys.thread_members(guild, thread)):
+    for key in view.keys(keys.thread_members(guild, thread)):
         out[key] = None
     forget_messages(view, out, guild, thread)
 
@@ -117,14 +117,19 @@ def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]
     return [keys.last_id(key) for key, data in view.items(THREADS.of(guild)) if parent_of(data).parent_id in parents]
 
 
+def forget_inside(view: View, out: Changes, guild: int, channel: int) -> None:
+    """What is in a channel, and who sees the channel sees: messages, threads, what is told of it, invites."""
+    forget_beside(view, out, guild, channel)
+    for thread in threads_under(view, guild, (channel,)):
+        forget_thread(view, out, guild, thread)
+
+
 def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
     """A channel, with its threads, messages, invites, voice states, stage and events. A category's channels stay."""
     remove(out, CHANNELS, guild, channel)
     out[keys.overlay(guild, channel)] = None
-    forget_beside(view, out, guild, channel)
-    for thread in threads_under(view, guild, (channel,)):
-        forget_thread(view, out, guild, thread)
-    for key, _ in view.items(keys.all_in_voice(channel)):
+    forget_inside(view, out, guild, channel)
+    for key in view.keys(keys.all_in_voice(channel)):
         user = keys.last_id(key)
         out[key] = out[keys.voice_state(guild, user)] = None
         if not view.kept.everybody and view.kept.people and user != people.self_id(view):
@@ -138,13 +143,13 @@ def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
 def purge(view: View, out: Changes, guilds: Collection[int]) -> Iterator[None]:
     """Guilds, with every row of theirs, and the users known through them alone."""
 
-    def forget(row: tuple[bytes, bytes]) -> None:
-        out[row[0]] = None
+    def forget(key: bytes) -> None:
+        out[key] = None
 
     for guild in guilds:
         out[keys.guild(guild)] = out[keys.guild_state(guild)] = out[keys.stale(guild)] = None
         for table in TABLES:
-            for key, _ in view.items(table.of(guild)):
+            for key in view.keys(table.of(guild)):
                 out[key] = out[table.pointer(keys.last_id(key))] = None
             yield
         for key, data in view.items(keys.voice_states(guild)):
@@ -152,15 +157,15 @@ def purge(view: View, out: Changes, guilds: Collection[int]) -> Iterator[None]:
             channel = in_channel(data).channel_id
             if channel is not None:
                 out[keys.in_voice(channel, keys.last_id(key))] = None
-        for key, _ in view.items(keys.message_counts(guild)):
+        for key in view.keys(keys.message_counts(guild)):
             forget_messages(view, out, guild, keys.last_id(key))
             yield
-        for key, _ in view.items(keys.invites(guild)):
+        for key in view.keys(keys.invites(guild)):
             forget_invite(out, key)
         prefixes = (keys.presences, keys.overlays, keys.channel_infos, keys.all_thread_members)
         for prefix in (of(guild) for of in prefixes):
-            yield from pausing(view.items(prefix), forget)
+            yield from pausing(view.keys(prefix), forget)
         yield from pausing(
-            map(keys.last_id, (key for key, _ in view.items(keys.members(guild)))),
+            map(keys.last_id, view.keys(keys.members(guild))),
             partial(people.forget_members, view, out, guilds, guild),
         )

@@ -29,6 +29,11 @@ class _Thread(Struct, gc=False):
     thread_metadata: _Metadata | None = None
     newly_created: bool = False
 
+    @property
+    def archived(self) -> bool:
+        """Whether it is no longer among the active ones."""
+        return self.thread_metadata is not None and self.thread_metadata.archived
+
 
 class _Sync(Struct, gc=False):
     guild_id: int
@@ -83,11 +88,14 @@ def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
 
 
 def thread_create(d: bytes, view: View) -> Changes:
-    """A thread made, or shown to the bot. A new post is the last message of its forum."""
+    """A thread made, or shown to the bot: then it may be archived. A new post is the last message of its forum."""
     out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not view.kept.channels or not is_known(view, guild):
+        return out
+    if event.archived:
+        purge.forget_thread(view, out, guild, event.id)
         return out
     _put(view, out, guild, event.id, d)
     if event.newly_created and event.parent_id is not None:
@@ -105,7 +113,7 @@ def thread_update(d: bytes, view: View) -> Changes:
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not is_known(view, guild):
         return out
-    if event.thread_metadata is not None and event.thread_metadata.archived:
+    if event.archived:
         purge.forget_thread(view, out, guild, event.id)
     elif view.kept.channels:
         _put(view, out, guild, event.id, d)
@@ -134,7 +142,7 @@ def thread_list_sync(d: bytes, view: View) -> Changes:
         return out
     listed = {blob.id_of(raw).id: raw for raw in event.threads}
     if event.channel_ids is None:
-        old = [keys.last_id(key) for key, _ in view.items(THREADS.of(guild))]
+        old = [keys.last_id(key) for key in view.keys(THREADS.of(guild))]
     else:
         old = purge.threads_under(view, guild, frozenset(event.channel_ids))
     for thread in old:
@@ -159,7 +167,7 @@ def thread_member_update(d: bytes, view: View) -> Changes:
     event = _member(d)
     guild = guild_of(view, event.id, event.guild_id)
     user = people.self_id(view) if event.user_id is None else event.user_id
-    if guild is not None and user is not None and view.get(THREADS.row(guild, event.id)) is not None:
+    if guild is not None and user is not None and view.has(THREADS.row(guild, event.id)):
         out[keys.thread_member(guild, event.id, user)] = d
     return out
 

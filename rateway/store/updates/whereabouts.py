@@ -9,11 +9,12 @@ from rateway.store.view import Changes, View
 
 def is_known(view: View, guild: int) -> bool:
     """Whether the guild is one of the bot's: nothing is kept of others."""
-    if guild in view.known_guilds:
+    known = view.notes.known_guilds
+    if guild in known:
         return True
-    if view.get(keys.guild_state(guild)) is None:
+    if not view.has(keys.guild_state(guild)):
         return False
-    view.known_guilds.add(guild)
+    known.add(guild)
     return True
 
 

@@ -31,6 +31,22 @@ def told(worlds: Sequence[World], owner: World, kind: str, ids: Sequence[Any]) -
     return None
 
 
+def said(owner: World, kind: str, guild: int) -> Json:
+    """What an answer about a guild says of itself, less the sequence: whose it is, what it is worth."""
+    known = owner.guilds.get(guild, {})
+    headers: Json = {"shard_id": (guild >> 22) % owner.total}
+    if known.get("unavailable") or guild in owner.doubted:
+        headers["stale"] = True
+    if kind in ("Member", "GuildMembers", "SearchMembers"):
+        headers["known"] = sum(place == guild for place, _ in owner.members)
+        if "member_count" in known:
+            headers["total"] = known["member_count"]
+    return headers
+
+
+SAID = ("shard_id", "stale", "known", "total")
+
+
 def channel(world: World, id: int) -> Json | None:
     """A channel or thread; of a thread, with the bot's membership."""
     found = thing("channels")(world, id) or thing("threads")(world, id)

@@ -175,7 +175,7 @@ HAPPENINGS: dict[str, Callable[[Draw], Json]] = {
     "VOICE_CHANNEL_START_TIME_UPDATE": start_time,
     "INVITE_CREATE": invite,
     "INVITE_DELETE": invite,
-    "THREAD_CREATE": lambda x: x.thread() | ({"newly_created": True} if x.maybe() else {}),
+    "THREAD_CREATE": lambda x: x.thread(archived=x.maybe(0.1)) | ({"newly_created": True} if x.maybe() else {}),
     "THREAD_UPDATE": lambda x: x.thread(archived=x.maybe(0.3)),
     "THREAD_DELETE": lambda x: {"id": str(x.choice(x.place.threads)), "type": 11} | x.of_channel(),
     "THREAD_LIST_SYNC": list_sync,

@@ -8,7 +8,8 @@ from tests.store import samples as s
 
 from .events import DMS, MESSAGES, PLACES, USERS, Place
 
-Question: TypeAlias = "tuple[str, *tuple[int | str, ...]]"
+Asked: TypeAlias = "tuple[str, *tuple[int | str, ...]]"
+"""A type of query, and its arguments."""
 NOBODY = 424242
 LISTED = [
     "Channels",
@@ -27,7 +28,7 @@ LISTED = [
     "AutoModerationRules",
 ]
 
-OF_NO_GUILD: list[Question] = [
+OF_NO_GUILD: list[Asked] = [
     ("CurrentUser",),
     *(("User", user) for user in (*USERS, NOBODY, 8888)),
     *(("PrivateChannel", channel) for channel in (*DMS.values(), PLACES[0].text)),
@@ -39,7 +40,7 @@ OF_NO_GUILD: list[Question] = [
 ]
 
 
-def of_guild(place: Place) -> list[Question]:
+def of_guild(place: Place) -> list[Asked]:
     """The questions about one guild and what is in it."""
     return [
         ("Guild", place.guild),
@@ -65,4 +66,4 @@ def of_guild(place: Place) -> list[Question]:
     ]
 
 
-QUESTIONS = {place: [*OF_NO_GUILD, *of_guild(place)] for place in PLACES}
+OF_GUILD = {place: of_guild(place) for place in PLACES}

@@ -6,6 +6,7 @@ from .world import APART, LISTS, Json, World, without
 
 FORUMS = (15, 16)
 PRIVATE_THREAD = 12
+OBFUSCATED = 1 << 17
 
 
 def ready(world: World, shard: int, d: Json) -> None:
@@ -42,6 +43,7 @@ def guild_create(world: World, d: Json) -> None:
         return
     world.guilds[guild] = without(d, *APART) | {"unavailable": False}
     world.stubs.discard(guild)
+    world.doubted.discard(guild)
     replace_lists(world, guild, d)
     if "channels" in d:
         replace_table(world, "channels", guild, d["channels"])
@@ -51,7 +53,7 @@ def guild_create(world: World, d: Json) -> None:
         replace_table(world, "threads", guild, [])
         for thread in d["threads"]:
             world.put_thread(guild, thread)
-    there = {id for table in ("channels", "threads") for id, _ in world.of_guild(table, guild)}
+    there = {id for table in ("channels", "threads") for id, d in world.of_guild(table, guild) if not is_hidden(d)}
     world.drop(world.messages, lambda channel, _: world.message_guilds[channel] == guild and channel not in there)
     world.drop(world.tables["infos"], lambda channel, row: row[0] == guild and channel not in there)
     world.drop(world.invites, lambda _, row: row[0] == guild and int(row[1]["channel_id"]) not in there)
@@ -107,11 +109,18 @@ def whole_list(world: World, guild: int, d: Json) -> None:
     replace_lists(world, guild, d)
 
 
+def is_hidden(channel: Json) -> bool:
+    """Whether the bot can't see it."""
+    return bool(channel.get("flags", 0) & OBFUSCATED)
+
+
 def channel_upsert(world: World, d: Json) -> None:
-    """A channel, anew."""
+    """A channel, anew; of what is in one that the bot can't see, nothing tells any more."""
     guild = world.guild_of(d, "id")
     if guild is not None:
         world.tables["channels"][int(d["id"])] = guild, d
+        if is_hidden(d):
+            world.forget_inside(guild, int(d["id"]))
 
 
 def channel_delete(world: World, d: Json) -> None:
@@ -136,6 +145,9 @@ def thread_create(world: World, d: Json) -> None:
     """A thread; a new post is the last message of its forum."""
     guild = world.guild_of(d, "id")
     if guild is None:
+        return
+    if d["thread_metadata"]["archived"]:
+        world.forget_thread(int(d["id"]))
         return
     world.put_thread(guild, d)
     owner, parent = world.tables["channels"].get(int(d["parent_id"]), (0, {}))

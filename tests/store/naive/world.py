@@ -30,6 +30,7 @@ class World:
 
     :ivar cap: messages kept per channel.
     :ivar everybody: whether GUILD_MEMBERS is on: else the bot and those in voice are all the members there are.
+    :ivar doubted: guilds of which an event could not be read, since they came last.
     :ivar now: the time of what happens, in milliseconds.
     """
 
@@ -41,6 +42,7 @@ class World:
         self.me: tuple[int, Json] | None = None
         self.guilds: dict[int, Json] = {}
         self.stubs: set[int] = set()
+        self.doubted: set[int] = set()
         self.tables: dict[str, dict[int, tuple[int, Json]]] = {
             name: {} for name in (*LISTS.values(), "channels", "threads", "integrations", "rules", "infos")
         }
@@ -122,18 +124,22 @@ class World:
         for key in [key for key, value in table.items() if condemned(key, value)]:
             del table[key]
 
-    def forget_channel(self, guild: int, channel: int) -> None:
-        """A channel with all that is in it; of a category, not the channels."""
-        self.tables["channels"].pop(channel, None)
+    def forget_inside(self, guild: int, channel: int) -> None:
+        """What only those know who see the channel: its messages, threads, invites, and what is told of it."""
         self.tables["infos"].pop(channel, None)
         self.messages.pop(channel, None)
         for thread, d in list(self.of_guild("threads", guild)):
             if d["parent_id"] == str(channel):
                 self.forget_thread(thread)
+        self.drop(self.invites, lambda _, row: row[0] == guild and row[1]["channel_id"] == str(channel))
+
+    def forget_channel(self, guild: int, channel: int) -> None:
+        """A channel with all that is in it; of a category, not the channels."""
+        self.tables["channels"].pop(channel, None)
+        self.forget_inside(guild, channel)
         in_it = str(channel)
         for table in ("stages", "events"):
             self.drop(self.tables[table], lambda _, row: row[0] == guild and row[1].get("channel_id") == in_it)
-        self.drop(self.invites, lambda _, row: row[0] == guild and row[1]["channel_id"] == in_it)
         for pair in [pair for pair, d in self.voice.items() if pair[0] == guild and d["channel_id"] == in_it]:
             self.forget_voice(*pair)
 
@@ -161,9 +167,17 @@ class World:
         self.drop(self.messages, lambda channel, _: self.message_guilds[channel] == guild)
         self.guilds.pop(guild, None)
         self.stubs.discard(guild)
+        self.doubted.discard(guild)
 
     def forget_strangers(self) -> None:
         """Users are known for being a member somewhere, for a private channel, or for being the bot."""
         known = {user for _, user in self.members} | {self.own}
         known |= {int(user["id"]) for d in self.private.values() for user in d["recipients"]}
         self.drop(self.users, lambda user, _: user not in known)
+
+
+def doubt(world: World, d: Any) -> None:
+    """An event that can't be read: what is known of its guild may no longer be so."""
+    guild = int(d.get("guild_id", 0)) if isinstance(d, dict) else 0
+    if guild in world.guilds:
+        world.doubted.add(guild)

@@ -75,6 +75,11 @@ class Stopwatch:
         """Seconds by the clock."""
         return self._now() - self._began
 
+    @property
+    def own(self) -> float:
+        """The processes' own seconds: those by the clock, but for those in which the machine let others run."""
+        return max(self.elapsed - self.waited, 0.0)
+
 
 def kill(pid: int) -> None:
     try:
