@@ -88,7 +88,7 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         carried = _carried(folder, found, record)
         _set_aside(path, why)
         written = None
-    if not path.exists():
+    elif not path.exists():
         generation.advance(folder.parent)
     trust.write(note, record)
     try:
