@@ -14,11 +14,12 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ujson
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
@@ -41,6 +42,7 @@ class Variant:
     name: str
     cache: bool
     paced: bool
+    mix: str = "realistic"
 
 
 @frozen
@@ -65,9 +67,15 @@ VARIANTS = tuple(
 )
 
 
-async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, amqp: str) -> Result:
-    """One run of one variant."""
-    shards = options.shards * (16 if variant.paced else 1)
+async def measure(
+    reactor: Any, variant: Variant, shards: int, events: int, amqp: str, more: Mapping[str, str] | None = None
+) -> Result:
+    """One run of one variant.
+
+    :param shards: in batch form.
+    :param more: settings besides.
+    """
+    shards *= 16 if variant.paced else 1
     simulator = Simulator(
         reactor,
         SimulatorOptions(
@@ -75,7 +83,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
             max_concurrency=shards,
             guilds=shards * 4,
             members=50,
-            mix=options.mix,
+            mix=variant.mix,
             token=TOKEN,
             journal_limit=100,
             replay_limit=10,
@@ -99,6 +107,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
                 "PROCESSES": "1",
                 "CACHE_ENABLED": str(variant.cache).lower(),
                 "STATE_DIR": str(Path(folder) / "state"),
+                **(more or {}),
             },
         )
         try:
@@ -106,7 +115,7 @@ async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, a
             await until(reactor, lambda: simulator.connected_shards() == everyone, "all shards", 60)
             await warm_up(reactor, simulator, worker, shards)
             before, sent = cpu_seconds(program.pid), simulator.sent
-            while simulator.sent - sent < options.events:
+            while simulator.sent - sent < events:
                 simulator.traffic.happen(8 if variant.paced else 400)
                 await breathe(reactor, 0.002 if variant.paced else 0.01)
             await marked(reactor, simulator, worker, shards)
@@ -164,7 +173,8 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
         for number in range(options.rounds):
             for variant in [each for each in VARIANTS if options.form in ("both", FORMS[each.paced])]:
                 print(f"round {number + 1} of {options.rounds}: {variant.name}", file=sys.stderr, flush=True)
-                results.setdefault(variant.name, []).append(await measure(reactor, variant, options, amqp))
+                result = await measure(reactor, evolve(variant, mix=options.mix), options.shards, options.events, amqp)
+                results.setdefault(variant.name, []).append(result)
         report(results)
     finally:
         if broker is not None:

@@ -71,6 +71,7 @@ class DefaultTests(ConfigCase):
                 cache_enabled=True,
                 message_cache_size=0,
                 cache_entities=None,
+                chunk_guilds="off",
                 processes=None,
                 state_dir=Path.cwd() / "rateway-state",
                 api_url="https://discord.com/api/v10",
@@ -232,6 +233,12 @@ class EnvironmentTests(ConfigCase):
         self.assertEqual(self.load(CACHE_ENTITIES=",".join(KINDS)).cache_entities, KINDS)
         self.assertIsNone(self.load(CACHE_ENTITIES="all").cache_entities)
         self.assertIn("(the nearest is Role)", self.problem(CACHE_ENTITIES="Member,Rolls"))
+
+    def test_chunk_guilds(self) -> None:
+        """When members are asked for is one of three words."""
+        for word in ("off", "lazy", "startup"):
+            self.assertEqual(self.load(CHUNK_GUILDS=f" {word.upper()} ").chunk_guilds, word)
+        self.assertEqual(self.problem(CHUNK_GUILDS="always"), "CHUNK_GUILDS: 'always' is none of off, lazy, startup")
 
     def test_api_url(self) -> None:
         """The API's address loses the slash at its end, and must be a web address without frills."""
@@ -409,6 +416,7 @@ class FileTests(ConfigCase):
             cache_enabled = false
             message_cache_size = 5
             cache_entities = ["Role"]
+            chunk_guilds = "startup"
             processes = 2
             state_dir = "/var/lib/rateway"
             api_url = "http://localhost/api"
@@ -442,6 +450,7 @@ class FileTests(ConfigCase):
                 cache_enabled=False,
                 message_cache_size=5,
                 cache_entities=frozenset({"Role"}),
+                chunk_guilds="startup",
                 processes=2,
                 state_dir=Path("/var/lib/rateway"),
                 api_url="http://localhost/api",
@@ -488,6 +497,7 @@ class FileTests(ConfigCase):
             "message_cache_size = 1.0",
             "cache_entities = 1",
             "cache_entities = [1]",
+            "chunk_guilds = true",
             "state_dir = 1",
             "compression = 1",
             "spool_limit = true",
@@ -665,6 +675,7 @@ configs = st.builds(
     cache_enabled=st.booleans(),
     message_cache_size=st.integers(0, 99),
     cache_entities=st.none() | st.frozensets(st.sampled_from(sorted(KINDS))),
+    chunk_guilds=st.sampled_from(("off", "lazy", "startup")),
     processes=numbers,
     state_dir=paths,
     api_url=words,

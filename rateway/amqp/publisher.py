@@ -129,7 +129,7 @@ class Publisher:
                 entries = self._unexpired(entries)
             if entries:
                 self._window.add(entries)
-                client.write(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
+                client.write_now(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
         self._waited = True
 
     # The connection

@@ -7,7 +7,7 @@ here and not published again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field
@@ -18,7 +18,7 @@ from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
 
 WRITE_DELAY = 0.1
-"""Seconds a confirm may wait to be written, if no event comes that takes it along in its own transaction."""
+"""Seconds a confirm may wait to be written, if no event of its shard takes it along in its own transaction."""
 
 
 class CursorStore(Protocol):
@@ -79,9 +79,14 @@ class Checkpoint:
             self._write = self._reactor.callLater(WRITE_DELAY, self.write)
 
     def changes(self) -> Mapping[int, tuple[str, int]]:
-        """What moved since this was last asked, for the transaction that is about to be written."""
+        """What moved and was not asked for yet, for the transaction that is about to be written."""
         changed, self._changed = self._changed, {}
         return changed
+
+    def changes_of(self, shards: Iterable[int]) -> Mapping[int, tuple[str, int]]:
+        """The same of these shards alone, whose rows are written in any case: the others' can wait."""
+        changed = self._changed
+        return {shard: changed.pop(shard) for shard in shards if shard in changed}
 
     def write(self) -> None:
         """Write what moved, now. Never raises: what can't be written is tried again with the next confirm."""

@@ -139,7 +139,7 @@ class Chunking:
         self._lists.listed(shard, guild)
         members = self._cache.membership(guild) if self.startup else None
         if members is not None and members.may_grow:
-            self._lists.want(shard, guild, members.total or 0, self._clock.seconds())
+            self._want(shard, guild, members.total or 0, is_replayed=shard not in self._looked_at)
             self._soon()
 
     def _guild_delete(self, shard: int, d: bytes) -> None:
@@ -149,7 +149,7 @@ class Chunking:
             self._soon()
 
     def _chunk(self, shard: int, d: bytes) -> None:
-        chunk = read_chunk(d)
+        chunk = read_chunk(d) if self._lists.is_busy else None
         if chunk is None or not self._lists.concerns(shard, chunk.guild):
             return
         self._lists.chunk(shard, chunk, self._clock.seconds())
@@ -178,11 +178,14 @@ class Chunking:
         looking.addErrback(partial(self._log.failure, "wanting the members of shard {shard}", shard=shard))
 
     def _found(self, shard: int, guilds: Sequence[tuple[int, int]]) -> None:
-        """They are asked for once Discord allows it for sure: the earlier process may have asked just now."""
-        now = self._clock.seconds()
         for guild, members in guilds:
-            self._lists.want(shard, guild, members, now, not_before=self._since + SILENCE)
+            self._want(shard, guild, members, is_replayed=True)
         self._soon()
+
+    def _want(self, shard: int, guild: int, members: int, is_replayed: bool) -> None:
+        """What an earlier process heard of, it may have asked for just now: not before Discord surely allows it."""
+        not_before = self._since + SILENCE if is_replayed else 0.0
+        self._lists.want(shard, guild, members, self._clock.seconds(), not_before=not_before)
 
     def _not_found(self, shard: int, failure: Failure) -> None:
         failure.trap(RequestRefused)
@@ -210,8 +213,8 @@ class Chunking:
             self._timer.set(max(then - now, SOONEST))
 
     def _room(self, shard: int) -> Room | None:
-        speech, is_fit = self._shards[shard]
-        return speech.room() if is_fit() else None
+        there = self._shards.get(shard)
+        return there[0].room() if there is not None and there[1]() else None
 
     def _settle(self, guild: int) -> None:
         for waiting in self._waiting.pop(guild, ()):

@@ -193,7 +193,7 @@ class Pipeline:
         try:
             # Without an effect there is no transaction: what the broker confirmed is written a little later.
             if not self._store.pass_over(batch):
-                self._store.apply(batch, self._checkpoint.changes())
+                self._store.apply(batch, self._checkpoint.changes_of([shard for shard, _, _ in batch]))
         except Exception:
             # A fault of the store's must not keep events from the bots: they are published all the same.
             self._log.failure(

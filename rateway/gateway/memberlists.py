@@ -91,6 +91,11 @@ class MemberLists:
             line.enqueue(want, now)
         return _is_soon(want.not_before - now)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any list is wanted or under way."""
+        return bool(self._asked) or any(line.wants for line in self._lines.values())
+
     def concerns(self, shard: int, guild: int) -> bool:
         """Whether the list is wanted or under way."""
         line = self._lines.get(shard)

@@ -120,6 +120,7 @@ class Options(usage.Options):
             heartbeat_interval=self["heartbeat-interval"],
             identify_window=self["identify-window"],
             replay_limit=self["replay-limit"],
+            replay_bytes=self["replay-bytes"],
             replay_age=self["replay-age"],
             reconnect_after=self["reconnect-after"] or 0.0,
             host=self["host"],

@@ -41,6 +41,8 @@ class SimulatorOptions:
     :ivar chunk_window: how long one whole member list keeps its guild (RATE_LIMITED before that).
     :ivar heartbeat_slack: how late a heartbeat may be, as a share of the interval (at least one second).
     :ivar replay_limit: events a session keeps for a RESUME.
+    :ivar replay_bytes: bytes of them at most; what packed events share is not counted, and the last event is kept
+        however large it is.
     :ivar replay_age: how old these may be, and how long a session outlives its connection.
     :ivar reconnect_after: who resumes at the main address, though READY named another, gets op 7 after this; 0: never.
     :ivar trailing_slash: whether the gateway's addresses end with a slash.
@@ -81,6 +83,7 @@ class SimulatorOptions:
     send_window: float = 60.0
     chunk_window: float = 30.0
     replay_limit: int = 10_000
+    replay_bytes: int = 64 << 20
     replay_age: float = 300.0
     reconnect_after: float = 0.0
     trailing_slash: bool = False

@@ -19,10 +19,10 @@ class RecordingStore:
     calls: list[tuple[str, object]]
     broken: bool = False
     busy: bool = False
+    idle: bool = False
+    """Whether no batch has an effect."""
     slices: int = 0
     """How many a batch takes; 0 if it is put in at once."""
-    idle: bool = False
-    """Whether batches change nothing but cursors."""
     _left: int = field(default=0, init=False)
 
     def pass_over(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:

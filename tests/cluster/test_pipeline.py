@@ -117,6 +117,24 @@ class PipelineTests(SynchronousTestCase):
             self.clock.turn()
         self.assertEqual(dict(self.calls)["finish"], {0: ("b", 1)})
 
+    def test_cursors_go_along_with_what_is_written(self) -> None:
+        """A batch takes its own shards' along; the others', and those of one without effect, wait a moment."""
+        for shard in (0, 1):
+            self.pipeline.take(shard, A, [(1, "X", b"1")])
+        self.clock.advance(0)
+        self.checkpoint.confirmed({0: ("a", 1), 1: ("a", 1)})
+        self.calls.clear()
+        self.pipeline.take(1, A, [(2, "X", b"2")])
+        self.clock.advance(0)
+        self.assertEqual(self.calls[1], ("apply", ([(1, "a", [(2, "X", b"2")])], {1: ("a", 1)})))
+        self.checkpoint.confirmed({1: ("a", 2)})
+        self.store.idle = True
+        self.pipeline.take(1, A, [(3, "X", b"3")])
+        self.clock.advance(0)
+        self.assertEqual(self.names().count("apply"), 1)
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.calls[-1], ("apply", ([], {0: ("a", 1), 1: ("a", 2)})))
+
     def test_a_broken_store_keeps_no_event_from_the_broker(self) -> None:
         """A fault of the store is logged; the events go out."""
         self.store.broken = True
@@ -210,6 +228,28 @@ class PipelineTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.names(), ["publish", "secure", "apply", "flush"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_who_wants_to_be_told(self) -> None:
+        """Is told of events once they are in the cache and published, of a long batch too; not of those once kept."""
+        told: list[object] = []
+
+        def tell(events: object) -> None:
+            self.calls.append(("tell", None))
+            told.append(events)
+
+        self.pipeline._tell = tell
+        self.checkpoint.kept[0] = ("a", 1)
+        self.pipeline.take(0, A, [(1, "X", b"1"), (2, "Y", b"2")])
+        self.clock.advance(0)
+        self.assertEqual(self.names(), ["publish", "apply", "flush", "tell"])
+        self.assertEqual(told, [[(0, "a", [(2, "Y", b"2")])]])
+        self.calls.clear()
+        self.long_batch(2)
+        while "apply" not in self.names():
+            self.clock.turn()
+        steps = ["finish", "flush", "tell", "publish", "secure", "apply", "flush", "tell"]
+        self.assertEqual(self.names()[-8:], steps)
+        self.assertEqual(told[1:], [[(0, "a", [])], [(1, "b", [(1, "X", b"2")])]])
 
     def test_flushing_nothing_does_nothing(self) -> None:
         """An empty batch costs no transaction."""

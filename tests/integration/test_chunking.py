@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ujson
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from rateway.gateway.memberlists import PATIENCE
 from rateway.gateway.spare import SHARE
@@ -137,6 +137,7 @@ class StartupTests(ChunkingTestCase):
         first, second = simulator.guild(0), simulator.guild(1)
         first.unavailable = True
         self.rateway(simulator, CHUNK_GUILDS="startup")
+        await self.all_active(simulator, 1)
         await self.until_whole(worker, second)
         simulator.hub.lists.use(first.id, simulator.hub.now())
         simulator.recover(first.id)
@@ -168,7 +169,7 @@ class StartupTests(ChunkingTestCase):
         """The connection drops amid the chunks: the session goes on, and the rest comes by the replay."""
         simulator = await self.simulator(guilds=4, members=3500, sizes="equal")
         worker = await self.worker(1, names=CHUNKS)
-        simulator.on_connect(Behaviour(bytes_per_second=100_000))
+        simulator.on_connect(Behaviour(bytes_per_second=40_000))
         self.rateway(simulator, CHUNK_GUILDS="startup", INTENTS=NO_PRESENCES)
         await self.until(lambda: worker.names().count("GUILD_MEMBERS_CHUNK") > 1, "some chunks")
         self.assertLess(worker.names().count("GUILD_MEMBERS_CHUNK"), 16)
@@ -182,7 +183,7 @@ class StartupTests(ChunkingTestCase):
         """The session ends amid the chunks: what was asked for in it is asked for anew, and no sooner than allowed."""
         simulator = await self.simulator(guilds=2, members=3500, sizes="equal", chunk_window=3.0)
         worker = await self.worker(1, names=CHUNKS)
-        simulator.on_connect(Behaviour(bytes_per_second=100_000))
+        simulator.on_connect(Behaviour(bytes_per_second=40_000))
         values = with_values(gateway_wholelists__WINDOW=3.0)
         self.rateway(simulator, CHUNK_GUILDS="startup", INTENTS=NO_PRESENCES, **values)
         await self.until(lambda: worker.names().count("GUILD_MEMBERS_CHUNK") > 1, "some chunks")
@@ -227,21 +228,25 @@ class StartupTests(ChunkingTestCase):
         program = self.rateway(simulator, CHUNK_GUILDS="startup", INTENTS=NO_PRESENCES)
         await self.until(lambda: own(simulator), "the first request")
         guild = simulator.guild(99)
-        took: list[float] = []
-        for number in range(40):
+
+        async def command(number: int) -> float:
+            """Send a command; how long it took to be sent."""
             began = self.reactor.seconds()
-            payload = presence("busy") if number == 7 else members(guild.id, str(number))
+            payload = presence("busy") if number == 3 else members(guild.id, str(number))
             self.assertEqual(await worker.command(1, payload, 0), SENT, number)
-            took.append(self.reactor.seconds() - began)
-        self.assertLess(max(took), 1.0, took)
+            return float(self.reactor.seconds() - began)
+
+        took = [await command(number) for number in range(5)]
         await program.until_said("asking Discord for the members of 100 guilds (3,100 members) so far")
         await self.until(lambda: len(own(simulator)) >= SHARE, "rateway's share")
+        took += await gatherResults([Deferred.fromCoroutine(command(number)) for number in range(5, 40)])
+        self.assertLess(max(took), 10.0, "for the next minute's budget it would have been longer")
         start = self.reactor.seconds()
         await self.until(lambda: self.reactor.seconds() - start > 2 * INTERVAL, "some heartbeats more")
         self.assertEqual(len(own(simulator)), SHARE, "no more than its share")
         times = [frame.at for frame in simulator.frames if frame.op == 1]
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        self.assertLess(max(gaps), INTERVAL + 0.5, gaps)
+        self.assertLess(max(gaps), INTERVAL + 1.0, gaps)
         self.assertEqual((len(simulator.connections), simulator.closes), (1, []))
 
     async def test_what_is_missing_for_it(self) -> None:
@@ -358,7 +363,7 @@ class LazyTests(ChunkingTestCase):
         began = self.reactor.seconds()
         asking = worker.ask(1, "cache", _question("Member", guild.id, stranger))
         await self.until(lambda: own(simulator), "the request")
-        simulator.dispatch(1, "TEST", b"{}")
+        simulator.dispatch(0, "TEST", b"{}")
         await self.heard(worker, "TEST")
         self.assertIsNotNone(await worker.query(1, "Guild", guild.id))
         self.assertFalse(asking.called)
@@ -366,7 +371,7 @@ class LazyTests(ChunkingTestCase):
         took = self.reactor.seconds() - began
         self.assertEqual(answer.body, b"")
         self.assertLess(headers_of(answer)["known"], headers_of(answer)["total"])
-        self.assertTrue(PATIENCE <= took < PATIENCE + 2.0, took)
+        self.assertTrue(PATIENCE <= took < 3 * PATIENCE, took)
         simulator.release(1)
         self.assertIsNotNone(await worker.query(1, "Member", guild.id, stranger))
         self.assertEqual(len(own(simulator)), 1)
@@ -394,7 +399,7 @@ class LazyTests(ChunkingTestCase):
         await program.until_said("it is started again in")
         began = self.reactor.seconds()
         answer, headers = await self.answer(worker, 1, "Member", guild.id, stranger)
-        self.assertLess(self.reactor.seconds() - began, 1.0)
+        self.assertLess(self.reactor.seconds() - began, PATIENCE)
         self.assertIsNone(answer)
         self.assertLess(headers["known"], headers["total"])
         await self.all_active(simulator, 2)

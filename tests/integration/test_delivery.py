@@ -23,6 +23,7 @@ from tests.support.waiting import PATIENCE, eventually
 
 from .harness import NAMES, WorldTestCase
 from .line import Line
+from .payloads import presence
 from .program import ROOT, TWISTD, Program
 from .worker import Received, Worker
 
@@ -248,6 +249,35 @@ class SilentTests(LineTestCase):
         self.assertEqual(len(set(ids)), 10)
         self.assertEqual(await program.stop(), 0)
         self.assertFalse(program.said("has not confirmed"), program.text)
+
+
+class InboxTests(LineTestCase):
+    """What bots ask while the way to the broker is cut."""
+
+    async def test_what_is_asked_meanwhile(self) -> None:
+        """It waits in the inbox: afterwards queries are answered, and commands sent, or refused for their age."""
+        simulator, program, worker = await self.started(COMMAND_TTL="60s")
+        await self.line.cut()
+        await program.until_said("events are held meanwhile")
+        now = int(time.time())
+        asked, old, fresh = (
+            Deferred.fromCoroutine(each)
+            for each in (
+                worker.query(1, "CurrentUser"),
+                worker.command(1, presence("old"), 0, timestamp=now - 100),
+                worker.command(1, presence("fresh"), 0, timestamp=now),
+            )
+        )
+        self.send(simulator, 0, 1)
+        await self.received(simulator)
+        self.assertFalse(asked.called or old.called or fresh.called)
+        await self.line.open()
+        self.assertIn("id", await asked)
+        answer = await old
+        self.assertEqual(answer["status"], "refused")
+        self.assertIn("COMMAND_TTL is 60 s", answer["error"])
+        self.assertEqual(await fresh, {"status": "sent"})
+        await self.arrived(worker, 1)
 
 
 class LostSessionTests(LineTestCase):

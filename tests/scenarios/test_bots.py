@@ -148,6 +148,7 @@ class BadBotTests(BotTestCase):
                 ),
                 self.fails("criterion_19", "never resumes", "the session is kept: more than 1|resumed|identif"),
                 self.fails("criterion_28:connection", "hurries", "ever more rarely: more than 15"),
+                self.fails("criterion_28:session", "hurries", "identifies rarely: more than 5|ever more rarely: more"),
                 self.fails(
                     "criterion_35:zlib-stream",
                     "hangs on corruption and never misses an ACK",

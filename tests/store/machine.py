@@ -13,21 +13,27 @@ from rateway.store import batch
 from . import samples as s
 from .naive.events import PLACES, TOTAL, Draw, Place
 from .naive.happenings import HAPPENINGS, WITHOUT_EFFECT
+from .naive.themes import THEMES
 from .stores import rows
 from .twins import UNREADABLE, Twins
 
 Chosen: TypeAlias = list[tuple[str, int]]
 """Names of events, each with what its choices are drawn from."""
 
-OFTEN = (
-    *("GUILD_CREATE", "VOICE_STATE_UPDATE", "GUILD_MEMBER_ADD", "THREAD_CREATE", "MESSAGE_UPDATE") * 3,
-    *("MESSAGE_CREATE",) * 12,
-    *("MESSAGE_REACTION_ADD", "THREAD_LIST_SYNC", "PRESENCE_UPDATE", "CHANNEL_UPDATE") * 2,
-)
-"""More often than others, so that there is something for those to change."""
-choices = st.tuples(st.sampled_from((*HAPPENINGS, *OFTEN, *WITHOUT_EFFECT)), st.integers(0, 1 << 16))
-reads = st.lists(st.tuples(st.sampled_from(PLACES), st.lists(choices, min_size=4, max_size=15)), min_size=1, max_size=3)
+
+def chosen(*sizes: int) -> st.SearchStrategy[Chosen]:
+    """From so many to so many events of one theme."""
+    least, most = sizes
+    numbers = st.lists(st.integers(0, (1 << 24) - 1), min_size=least, max_size=most)
+    return st.builds(
+        lambda theme, drawn: [(theme[number % len(theme)], number // len(theme)) for number in drawn],
+        st.sampled_from(THEMES),
+        numbers,
+    )
+
+
 places = st.sampled_from(PLACES)
+reads = st.lists(st.tuples(places, chosen(4, 16)), min_size=1, max_size=3)
 replayed = st.sampled_from((0, 0, 0, 1, 3, 20))
 unconfirmed = st.sampled_from((0, 0, 0, 1, 5, 40))
 
@@ -94,21 +100,21 @@ class StoreMachine(Twins):
         self.reopen(number, before)
         self.put_some()
 
-    @rule(place=places, chosen=st.lists(choices, max_size=4), steps=st.integers(0, 3))
-    def die_amid_work(self, place: Place, chosen: Chosen, steps: int) -> None:
+    @rule(place=places, before=chosen(0, 4), steps=st.integers(0, 3))
+    def die_amid_work(self, place: Place, before: Chosen, steps: int) -> None:
         """The process is killed while it removes a guild: nothing of that batch is there, and it comes again."""
         self.tick()
         shard, number = self.shards[place.shard], self.cluster(place.shard)
-        store, before, given = self.stores[number], rows(self.stores[number]), self.given[place.shard]
-        chosen = [*chosen, ("GUILD_DELETE", 1)]
-        self.draw(place, chosen)
-        assert store.begin([self.read(shard, len(chosen))])
+        store, kept, given = self.stores[number], rows(self.stores[number]), self.given[place.shard]
+        events = [*before, ("GUILD_DELETE", 1)]
+        self.draw(place, events)
+        assert store.begin([self.read(shard, len(events))])
         for _ in range(steps):
             store.step()
         self.given[shard.id] = given
         self.leave_files(number)
-        self.reopen(number, before)
-        self.give((shard.id, len(chosen)))
+        self.reopen(number, kept)
+        self.give((shard.id, len(events)))
         self.compare(place)
 
     def draw(self, place: Place, chosen: Chosen) -> None:

@@ -27,6 +27,7 @@ from rateway.store.updates.table import UPDATES
 from .machine import StoreMachine
 from .naive.happenings import HAPPENINGS, WITHOUT_EFFECT
 from .naive.table import ANYWHERE, IN_KNOWN_GUILDS
+from .naive.themes import THEMES
 from .twins import EVERYTHING
 
 STEPS = 14
@@ -80,6 +81,8 @@ class ModelTests(SynchronousTestCase):
         """Each event with an effect and each type of query is tried; the events without effect have none."""
         self.assertEqual(set(UPDATES), {*HAPPENINGS, "READY"})
         self.assertEqual({*ANYWHERE, *IN_KNOWN_GUILDS}, set(HAPPENINGS))
+        self.assertEqual(set(THEMES[0]), {*HAPPENINGS, *WITHOUT_EFFECT})
+        self.assertEqual({name for theme in THEMES[1:] for name in theme}, set(HAPPENINGS))
         self.assertEqual(set(WITHOUT_EFFECT) & set(UPDATES), set())
         self.assertEqual({asked[0] for asked, _ in EVERYTHING}, set(QUERIES))
 

@@ -8,6 +8,7 @@
 ``answers``  what a bot asking is told
 ``events``   what events to try are made of: few ids, so that they meet
 ``happenings``  an event by its name
+``themes``      which events come together
 
 Nothing of ``rateway.store`` is imported here: what both agree on, they found each by itself.
 """

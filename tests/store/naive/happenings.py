@@ -93,7 +93,7 @@ def list_sync(x: Draw) -> Json:
     d: Json = {"threads": [x.thread(id) for id in ids]} | x.of_guild
     d["members"] = [x.thread_member(id, s.BOT) for id in x.some(tuple(x.place.threads))]
     if x.maybe(0.7):
-        d["channel_ids"] = [str(id) for id in x.some(x.place.channels)]
+        d["channel_ids"] = [str(id) for id in x.some(x.place.channels)] if x.maybe(0.7) else []
     return d
 
 
