@@ -219,7 +219,8 @@ class World:
     async def check(self, *, last: bool) -> None:
         """Heal everything, wait until all is where it belongs, and judge it; then the traffic goes on.
 
-        :raises AssertionError: if something doesn't come about. What is wrong otherwise is in :attr:`wrong`.
+        :raises AssertionError: if something doesn't come about. What else is wrong is in :attr:`wrong`, and then the
+            traffic stays as it is.
         """
         self._stop_traffic()
         tasks, self._tasks = self._tasks, []
@@ -238,6 +239,8 @@ class World:
         finally:
             await reader.close()
         self.wrong += find_wrong(self)
+        if self.wrong:
+            return
         self._count()
         if not last:
             self.traffic.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from random import Random
 from typing import TypeAlias
 
 from hypothesis import strategies as st
@@ -21,19 +22,22 @@ Chosen: TypeAlias = list[tuple[str, int]]
 """Names of events, each with what its choices are drawn from."""
 
 
-def chosen(*sizes: int) -> st.SearchStrategy[Chosen]:
+def drawn(theme: tuple[str, ...], count: int, seed: int) -> Chosen:
+    """Events of a theme. They come out of one number: hypothesis likes to draw the same ones again, and small ones.
+
+    Fewer of them are the first of these, so that hypothesis finds out how many are needed.
+    """
+    random = Random(seed)
+    return [(random.choice(theme), random.getrandbits(24)) for _ in range(count)]
+
+
+def events(least: int, most: int) -> st.SearchStrategy[Chosen]:
     """From so many to so many events of one theme."""
-    least, most = sizes
-    numbers = st.lists(st.integers(0, (1 << 24) - 1), min_size=least, max_size=most)
-    return st.builds(
-        lambda theme, drawn: [(theme[number % len(theme)], number // len(theme)) for number in drawn],
-        st.sampled_from(THEMES),
-        numbers,
-    )
+    return st.builds(drawn, st.sampled_from(THEMES), st.integers(least, most), st.integers(0, (1 << 24) - 1))
 
 
 places = st.sampled_from(PLACES)
-reads = st.lists(st.tuples(places, chosen(4, 16)), min_size=1, max_size=3)
+reads = st.lists(st.tuples(places, events(4, 24)), min_size=1, max_size=3)
 replayed = st.sampled_from((0, 0, 0, 1, 3, 20))
 unconfirmed = st.sampled_from((0, 0, 0, 1, 5, 40))
 
@@ -100,21 +104,21 @@ class StoreMachine(Twins):
         self.reopen(number, before)
         self.put_some()
 
-    @rule(place=places, before=chosen(0, 4), steps=st.integers(0, 3))
+    @rule(place=places, before=events(0, 4), steps=st.integers(0, 3))
     def die_amid_work(self, place: Place, before: Chosen, steps: int) -> None:
         """The process is killed while it removes a guild: nothing of that batch is there, and it comes again."""
         self.tick()
         shard, number = self.shards[place.shard], self.cluster(place.shard)
         store, kept, given = self.stores[number], rows(self.stores[number]), self.given[place.shard]
-        events = [*before, ("GUILD_DELETE", 1)]
-        self.draw(place, events)
-        assert store.begin([self.read(shard, len(events))])
+        chosen = [*before, ("GUILD_DELETE", 1)]
+        self.draw(place, chosen)
+        assert store.begin([self.read(shard, len(chosen))])
         for _ in range(steps):
             store.step()
         self.given[shard.id] = given
         self.leave_files(number)
         self.reopen(number, kept)
-        self.give((shard.id, len(events)))
+        self.give((shard.id, len(chosen)))
         self.compare(place)
 
     def draw(self, place: Place, chosen: Chosen) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from rateway.model.intents import ALL, Intent
+from rateway.store import kinds
 from rateway.store.cache import Cache
 from rateway.store.standing import Answer
 
 from . import samples as s
 from .stores import dispatch, feed
+from .test_kinds import QUESTIONS
 from .test_lists import GuildTestCase, people, run
 
 
@@ -134,6 +136,17 @@ class HeadersTests(GuildTestCase):
         self.assertIsNone(self.ask("Presence", s.GUILD, s.ALICE))
         self.assertIsNone(self.ask("GuildChannels", s.GUILD))
         self.assertEqual([each["user_id"] for each in self.ask("GuildMembers", s.GUILD)], [str(s.BOT)])
+
+    def test_each_intent(self) -> None:
+        """Of each kind: with an intent off that maintains it, what isn't found is not claimed not to be there."""
+        for kind in kinds.KINDS:
+            for intent in Intent(kinds.KINDS[kind] | kinds.WHOLE.get(kind, 0)):
+                store = self.open(f"{kind} {intent.name}", intents=ALL & ~intent)
+                feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+                for asked, *arguments in QUESTIONS[kind]:
+                    headers = self.headers(asked, *arguments)
+                    self.assertEqual(headers.get("maintained"), False, (kind, intent, asked))
+                    self.assertEqual(headers["reason"], f"{intent.name} is off in INTENTS")
 
     def test_no_messages(self) -> None:
         """Without room for messages that is the reason."""
