@@ -18,6 +18,8 @@ from .naive.themes import THEMES
 from .stores import rows
 from .twins import UNREADABLE, Twins
 
+WRITTEN = 6
+"""Messages of a guild's at first."""
 Chosen: TypeAlias = list[tuple[str, int]]
 """Names of events, each with what its choices are drawn from."""
 
@@ -47,13 +49,14 @@ class StoreMachine(Twins):
 
     @initialize(salts=st.lists(st.integers(0, 1 << 16), min_size=len(PLACES), max_size=len(PLACES)))
     def start(self, salts: list[int]) -> None:
-        """Every shard's first session, and guilds with everything in them; one comes by surprise."""
+        """Every shard's first session, and guilds with everything in them, and some messages; one comes by surprise."""
         self.tick()
         for shard in range(TOTAL):
             self.tell(shard, "READY", s.ready(*(place.guild for place in PLACES[:2] if place.shard == shard)))
         for place, salt in zip(PLACES, salts, strict=True):
             self.tell(place.shard, "GUILD_CREATE", HAPPENINGS["GUILD_CREATE"](Draw(place, salt, whole=True)))
-        self.give(*((shard, 1) for shard in range(TOTAL)), *((place.shard, 1) for place in PLACES))
+            self.draw(place, drawn(("MESSAGE_CREATE",), WRITTEN, salt))
+        self.give(*((shard, 1) for shard in range(TOTAL)), *((place.shard, 1 + WRITTEN) for place in PLACES))
         self.compare()
 
     def happen(self, reads: list[tuple[Place, Chosen]], again: int, lag: int) -> None:
@@ -80,11 +83,11 @@ class StoreMachine(Twins):
         self.same_rows(number, before)
         self.put_some()
 
-    @rule(shard=st.integers(0, TOTAL - 1), listed=st.sets(places))
-    def identify(self, shard: int, listed: set[Place]) -> None:
-        """A new session: it lists some guilds; the others were left."""
+    @rule(shard=st.integers(0, TOTAL - 1), left=st.sets(places, max_size=1))
+    def identify(self, shard: int, left: set[Place]) -> None:
+        """A new session: it lists the shard's guilds; one may have been left meanwhile."""
         self.tick()
-        self.tell(shard, "READY", s.ready(*sorted(place.guild for place in listed if place.shard == shard)))
+        self.tell(shard, "READY", s.ready(*(place.guild for place in {*PLACES} - left if place.shard == shard)))
         self.give((shard, 1))
         self.compare()
 

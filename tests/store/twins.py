@@ -25,6 +25,7 @@ from .naive.events import PLACES, TOTAL, Place
 from .naive.questions import OF_GUILD, OF_NO_GUILD, Asked
 from .naive.table import happen
 from .naive.world import World, doubt
+from .soundness import faults
 from .stores import dispatch, open_store, rows
 
 PER_CLUSTER = 2
@@ -215,11 +216,14 @@ class Twins(RuleBasedStateMachine):
         self.put(EVERYTHING[self.clock.ms % SOME :: SOME])
 
     def compare(self, *places: Place) -> None:
-        """Every question, or those about some guilds and those about none, to both."""
+        """Every question to both, with a look at the rows; or those about some guilds, and about none."""
         if places:
             self.put([*AT_LARGE, *(each for place in places for each in ABOUT[place])])
         else:
             self.put(EVERYTHING)
+            for store in self.stores.values():
+                wrong = faults(rows(store))
+                assert not wrong, wrong
 
     def put(self, questions: Iterable[Parsed]) -> None:
         """The questions to both: the answers are the same, and what they say of themselves is true."""

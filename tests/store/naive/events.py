@@ -13,7 +13,7 @@ TOTAL = 4
 USERS = (s.BOT, s.ALICE, s.BOB, s.CAROL)
 NAMES = ("ann", "bea")
 DMS = {s.ALICE: 9001, s.BOB: 9002}
-MESSAGES = range(5001, 5005)
+MESSAGES = range(5001, 5004)
 
 
 class Place:
@@ -156,7 +156,8 @@ class Draw:
         """A presence."""
         user = self.choice(USERS) if user is None else user
         d = s.presence(user, self.choice(["online", "dnd", "offline"])) | self.of_guild
-        return d | {"user": {"id": str(user), "username": self.name()}} if self.maybe(0.3) else d
+        told = self.choice([user, str(user)])
+        return d | {"user": {"id": told, "username": self.name()}} if self.maybe(0.3) else d
 
     def voice_state(self, user: int, channel: int | None) -> Json:
         """A voice state."""
@@ -164,7 +165,7 @@ class Draw:
 
     def spot(self) -> int:
         """Where a message is: mostly in one of two places."""
-        return self.choice((self.place.text, self.place.threads[0]) if self.maybe(0.8) else self.place.written)
+        return self.choice((self.place.text, self.place.threads[0]) if self.maybe(0.9) else self.place.written)
 
     def emoji_of_reaction(self) -> Json:
         """One of Unicode, or a custom one, whose name may be told or not."""
@@ -192,6 +193,8 @@ class Draw:
         if self.maybe(0.1):
             d["flags"] = 64
             del d["guild_id"]
+            if self.maybe():
+                del d["channel_type"]
         if "webhook_id" in d or d["flags"] or self.maybe(0.1):
             del d["member"]
         return d

@@ -50,7 +50,7 @@ def guild_update(x: Draw) -> Json:
 
 def guild_delete(x: Draw) -> Json:
     """An outage or the end."""
-    return {"id": str(x.place.guild)} | x.choice([{}, {"unavailable": False}, {"unavailable": True}])
+    return {"id": str(x.place.guild)} | x.choice([{}, {"unavailable": False}, *[{"unavailable": True}] * 4])
 
 
 def channel_info(x: Draw) -> Json:

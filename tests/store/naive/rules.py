@@ -267,7 +267,7 @@ def presence_update(world: World, guild: int, d: Json) -> None:
     world.put_presence(guild, d)
     user = int(d["user"]["id"])
     if user in world.users and len(d["user"]) > 1:
-        world.put_user(world.users[user][1] | d["user"])
+        world.put_user(world.users[user][1] | without(d["user"], "id"))
 
 
 def voice_update(world: World, guild: int, d: Json) -> None:
