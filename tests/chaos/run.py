@@ -7,10 +7,11 @@ from itertools import islice
 from random import Random
 from typing import Any
 
+from tests.support.processes import own_memory
+
 from .faults import draw
 from .figures import MIB, Figures
 from .node import Node
-from .processes import own_memory
 from .world import Layout, World
 
 CHECK_EVERY = 6
