@@ -5,10 +5,10 @@
                 down, neither with the cache nor in the slots
 ``none``        published and forgotten: no confirms, nothing held, nothing written down
 
-Each round has each of them once, one after the other with the same traffic of ``bench.events``, so that what else the
-machine does weighs on all of them alike; what counts are the ratios within a round.
+In each round the three run side by side, each with a Discord of its own, and get the traffic of ``bench.events``
+in turn, a handful each: so what else the machine does weighs on all of them alike. What counts are the ratios.
 
-    python -m bench.guarantees [--rounds 5] [--events 40000] [--shards 4] [--amqp URI]
+    python -m bench.guarantees [--rounds 5] [--events 40000] [--shards 4]
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import argparse
 import os
 import statistics
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import ujson
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
+from twisted.internet.threads import deferToThread
 
-from bench.events import VARIANTS, Result, Variant, measure
+from bench.events import VARIANTS, Trial, measure
 from tests.integration.program import ROOT
-from tests.support.broker import PrivateBroker
+from tests.support.broker import PrivateBroker, Vhost
 
 UNGUARDED = Path(__file__).with_name("unguarded")
 MODES = {"none": "confirms", "no cursors": "cursors", "all": ""}
@@ -66,32 +68,36 @@ def ratio(modes: dict[str, list[float]], base: str) -> str:
 
 async def run(reactor: Any, options: argparse.Namespace) -> None:
     """All rounds."""
-    broker = None if options.amqp else PrivateBroker()
+    broker = PrivateBroker()
     costs: Costs = {variant.name: {mode: [] for mode in MODES} for variant in VARIANTS}
     try:
-        if broker is not None:
-            await broker.start()
-        amqp = options.amqp or broker.vhost.uri  # type: ignore[union-attr]
+        await broker.start()
+        # Each has exchanges of the same names.
+        uris = [(await another_vhost(broker.vhost)).uri for _ in MODES]
         for number in range(options.rounds):
             for variant in VARIANTS:
-                for mode, without in MODES.items():
-                    result = await one(reactor, variant, without, options, amqp)
+                trials = [
+                    Trial(reactor, variant, options.shards, uri, environ(without))
+                    for uri, without in zip(uris, MODES.values(), strict=True)
+                ]
+                events = options.events * (1 if variant.paced else MORE_IN_BATCHES)
+                results = await measure(reactor, trials, variant.paced, events)
+                for mode, result in zip(MODES, results, strict=True):
                     costs[variant.name][mode].append(round(result.per_event, 2))
-                    print(
-                        f"round {number + 1} of {options.rounds}: {variant.name}, {mode}: {result.per_event:.1f} µs",
-                        file=sys.stderr,
-                        flush=True,
-                    )
+                told = ", ".join(f"{mode} {runs[-1]:.1f}" for mode, runs in costs[variant.name].items())
+                print(f"round {number + 1} of {options.rounds}: {variant.name}: {told} µs", file=sys.stderr, flush=True)
         report(costs)
     finally:
-        if broker is not None:
-            await broker.remove()
+        await broker.remove()
 
 
-async def one(reactor: Any, variant: Variant, without: str, options: argparse.Namespace, amqp: str) -> Result:
-    """One run."""
-    more = 1 if variant.paced else MORE_IN_BATCHES
-    return await measure(reactor, variant, options.shards, options.events * more, amqp, environ(without))
+async def another_vhost(first: Vhost) -> Vhost:
+    """One more on the same broker."""
+    vhost = Vhost(first.uri, first.api, f"bench-{uuid.uuid4().hex[:12]}")
+    await deferToThread(vhost.api.call, "PUT", "vhosts", vhost.name)
+    grants = {"configure": ".*", "write": ".*", "read": ".*"}
+    await deferToThread(vhost.api.call, "PUT", "permissions", vhost.name, vhost.api.user, body=grants)
+    return vhost
 
 
 def main(reactor: Any, *argv: str) -> Deferred[None]:
@@ -102,7 +108,6 @@ def main(reactor: Any, *argv: str) -> Deferred[None]:
         "--events", type=int, default=40_000, help="of each run; five times as many in batches (default %(default)s)"
     )
     parser.add_argument("--shards", type=int, default=4, help="shards in batch form; 16 times as many paced")
-    parser.add_argument("--amqp", help="a broker to use instead of a private one")
     return Deferred.fromCoroutine(run(reactor, parser.parse_args(argv)))
 
 
