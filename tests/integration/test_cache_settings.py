@@ -129,3 +129,32 @@ class SettingsTests(CacheTestCase):
         self.assertEqual((await self.ask(worker, "Guild", guild.id))[0]["member_count"], guild.member_count + 1)
         self.assertEqual((await self.ask(worker, "User", 7003))[0], s.user(7003, "new"))
         self.assertEqual(len((await self.ask(worker, "GuildRoles", guild.id))[0]), len(guild.roles))
+
+
+class AnotherVersionTests(CacheTestCase):
+    """The cache in STATE_DIR was left by another version, whose rows mean something else."""
+
+    expected_breaches = frozenset({"wasted-session"})
+    """The session is resumed, then given up for a new one, which fills the cache."""
+
+    async def test_set_aside_and_filled_anew(self) -> None:
+        """It is put aside with a line that says so, never read, and filled by Discord; the old one can be looked at."""
+        simulator, program, worker = await self.up(guilds=1)
+        await self.heard(worker, "GUILD_CREATE")
+        guild = simulator.guild(0)
+        self.assertIsNotNone(await worker.query(1, "Guild", guild.id))
+        self.assertEqual(await program.stop(), 0)
+        cluster = self.folder / "state" / "cluster-1"
+        note = ujson.loads((cluster / "store.json").read_bytes())
+        (cluster / "store.json").write_bytes(ujson.dumps(note | {"version": note["version"] - 1}).encode())
+        guild.fields["name"] = "renamed meanwhile"
+        simulator.forget_records()
+
+        program = self.rateway(simulator)
+        await program.until_said("is not used, for another version of rateway wrote it: it is set aside")
+        await program.until_said("the cache begins empty: Discord fills it")
+        await self.until(lambda: simulator.identifies, "the session that fills the cache")
+        await self.heard(worker, "GUILD_CREATE", 2)
+        self.assert_covers(await worker.query(1, "Guild", guild.id), guild.fields | {"unavailable": False})
+        self.assertEqual(len(await worker.query(1, "GuildMembers", guild.id)), guild.member_count)
+        self.assertTrue((cluster / "entities.aside" / "data.mdb").exists())
