@@ -31,6 +31,7 @@ WRONG = {
     "CACHE_ENABLED": "perhaps",
     "MESSAGE_CACHE_SIZE": "-5",
     "CACHE_ENTITIES": "Gilds",
+    "CHUNK_GUILDS": "sometimes",
     "PROCESSES": "0",
     "STATE_DIR": "/dev/null",
     "DISCORD_API_URL": "ftp://discord.com/api",
