@@ -50,7 +50,7 @@ def _id(data: Raw) -> int:
     return blob.id_of(data).id
 
 
-def _is_hidden(channel: Raw) -> bool:
+def _is_hidden(channel: bytes | Raw) -> bool:
     return bool((_flags(channel).flags or 0) & OBFUSCATED)
 
 
@@ -171,10 +171,16 @@ def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields)
     elif len(lists) < 2:
         return
     there = {
-        keys.last_id(key) for table in (CHANNELS, THREADS) if table not in lists for key in view.keys(table.of(guild))
+        channel
+        for table in (CHANNELS, THREADS)
+        for channel, data in (lists[table].items() if table in lists else _known(view, guild, table))
+        if not _is_hidden(data)
     }
-    seen = (channel for listed in lists.values() for channel, raw in listed.items() if not _is_hidden(raw))
-    yield from purge.forget_elsewhere(view, out, guild, there.union(seen))
+    yield from purge.forget_elsewhere(view, out, guild, there)
+
+
+def _known(view: View, guild: int, table: Table) -> Iterator[tuple[int, bytes]]:
+    return ((keys.last_id(key), data) for key, data in view.items(table.of(guild)))
 
 
 def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:
