@@ -14,11 +14,12 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ujson
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
@@ -41,6 +42,7 @@ class Variant:
     name: str
     cache: bool
     paced: bool
+    mix: str = "realistic"
 
 
 @frozen
@@ -65,71 +67,118 @@ VARIANTS = tuple(
 )
 
 
-async def measure(reactor: Any, variant: Variant, options: argparse.Namespace, amqp: str) -> Result:
-    """One run of one variant."""
-    shards = options.shards * (16 if variant.paced else 1)
-    simulator = Simulator(
-        reactor,
-        SimulatorOptions(
-            shards=shards,
-            max_concurrency=shards,
-            guilds=shards * 4,
-            members=50,
-            mix=options.mix,
-            token=TOKEN,
-            journal_limit=100,
-            replay_limit=10,
-        ),
-    )
-    await simulator.start()
-    worker = await Worker.connect(reactor, amqp)
-    with tempfile.TemporaryDirectory(prefix="rateway-bench-") as folder:
-        await worker.bind(1, [MARK])
-        program = Program(
+class Trial:
+    """One rateway under measurement, and a Discord of its own. Begin with :meth:`start`.
+
+    :ivar shards: how many it has.
+    """
+
+    def __init__(
+        self, reactor: Any, variant: Variant, shards: int, amqp: str, more: Mapping[str, str] | None = None
+    ) -> None:
+        """
+        :param shards: in batch form; 16 times as many paced.
+        :param more: settings besides.
+        """
+        self.shards = shards * 16 if variant.paced else shards
+        self._reactor = reactor
+        self._variant = variant
+        self._amqp = amqp
+        self._more = more or {}
+        self._folder = tempfile.TemporaryDirectory(prefix="rateway-bench-")
+        self._program: Program | None = None
+        self._worker: Worker | None = None
+        self._before, self._sent = 0.0, 0
+        self._simulator = Simulator(
             reactor,
-            Path(folder),
-            {
-                "DISCORD_TOKEN": TOKEN,
-                "INTENTS": str(INTENTS),
-                "AMQP_URI": amqp,
-                "DISCORD_API_URL": simulator.api_url,
-                "EXTRA_SHARDS": "0",
-                "TOTAL_SHARDS": str(shards),
-                "SHARDS_PER_CLUSTER": str(shards),
-                "PROCESSES": "1",
-                "CACHE_ENABLED": str(variant.cache).lower(),
-                "STATE_DIR": str(Path(folder) / "state"),
-            },
+            SimulatorOptions(
+                shards=self.shards,
+                max_concurrency=self.shards,
+                guilds=self.shards * 4,
+                members=50,
+                mix=variant.mix,
+                token=TOKEN,
+                journal_limit=100,
+                replay_limit=10,
+            ),
         )
-        try:
-            everyone = set(range(shards))
-            await until(reactor, lambda: simulator.connected_shards() == everyone, "all shards", 60)
-            await warm_up(reactor, simulator, worker, shards)
-            before, sent = cpu_seconds(program.pid), simulator.sent
-            while simulator.sent - sent < options.events:
-                simulator.traffic.happen(8 if variant.paced else 400)
-                await breathe(reactor, 0.002 if variant.paced else 0.01)
-            await marked(reactor, simulator, worker, shards)
-            cpu = cpu_seconds(program.pid) - before
-            return Result(simulator.sent - sent, cpu, resident_bytes(program.pid))
-        finally:
-            await program.stop()
-            await worker.close()
-            await simulator.stop()
+
+    async def start(self) -> None:
+        """Everything runs, and backfill and first events have passed: from now on it counts."""
+        await self._simulator.start()
+        self._worker = await Worker.connect(self._reactor, self._amqp)
+        await self._worker.bind(1, [MARK])
+        self._program = Program(self._reactor, Path(self._folder.name), self._environ())
+        everyone = set(range(self.shards))
+        await until(self._reactor, lambda: self._simulator.connected_shards() == everyone, "all shards", 60)
+        self._simulator.traffic.happen(2000)
+        await self.settled()
+        self._before, self._sent = cpu_seconds(self._program.pid), self._simulator.sent
+
+    def _environ(self) -> dict[str, str]:
+        return {
+            "DISCORD_TOKEN": TOKEN,
+            "INTENTS": str(INTENTS),
+            "AMQP_URI": self._amqp,
+            "DISCORD_API_URL": self._simulator.api_url,
+            "EXTRA_SHARDS": "0",
+            "TOTAL_SHARDS": str(self.shards),
+            "SHARDS_PER_CLUSTER": str(self.shards),
+            "PROCESSES": "1",
+            "CACHE_ENABLED": str(self._variant.cache).lower(),
+            "STATE_DIR": str(Path(self._folder.name) / "state"),
+            **self._more,
+        }
+
+    @property
+    def sent(self) -> int:
+        """Events that count, so far."""
+        return self._simulator.sent - self._sent
+
+    def happen(self) -> None:
+        """A handful of events."""
+        self._simulator.traffic.happen(8 if self._variant.paced else 400)
+
+    async def settled(self) -> None:
+        """Wait until all that was sent before has reached the broker."""
+        worker = self._worker
+        assert worker is not None, "it was not started"
+        worker.events.clear()
+        for shard in range(self.shards):
+            self._simulator.dispatch(shard, MARK, b"{}")
+        await until(self._reactor, lambda: len(worker.events) == self.shards, "the marks", 120)
+
+    def result(self) -> Result:
+        """What it cost."""
+        assert self._program is not None, "it was not started"
+        cpu = cpu_seconds(self._program.pid) - self._before
+        return Result(self.sent, cpu, resident_bytes(self._program.pid))
+
+    async def stop(self) -> None:
+        """End all of it."""
+        if self._program is not None:
+            await self._program.stop()
+        if self._worker is not None:
+            await self._worker.close()
+        await self._simulator.stop()
+        self._folder.cleanup()
 
 
-async def warm_up(reactor: Any, simulator: Simulator, worker: Worker, shards: int) -> None:
-    """Let the backfill and the first events pass."""
-    simulator.traffic.happen(2000)
-    await marked(reactor, simulator, worker, shards)
-
-
-async def marked(reactor: Any, simulator: Simulator, worker: Worker, shards: int) -> None:
-    """Wait until all that was sent before has reached the broker."""
-    worker.events.clear()
-    for shard in range(shards):
-        simulator.dispatch(shard, MARK, b"{}")
-    await until(reactor, lambda: len(worker.events) == shards, "the marks", 120)
+async def measure(reactor: Any, trials: Sequence[Trial], paced: bool, events: int) -> list[Result]:
+    """So many events for each, a handful in turn."""
+    try:
+        for trial in trials:
+            await trial.start()
+        while any(trial.sent < events for trial in trials):
+            for trial in trials:
+                trial.happen()
+            await breathe(reactor, 0.002 if paced else 0.01)
+        for trial in trials:
+            await trial.settled()
+        return [trial.result() for trial in trials]
+    finally:
+        for trial in trials:
+            await trial.stop()
 
 
 def breathe(reactor: Any, seconds: float) -> Deferred[None]:
@@ -164,7 +213,10 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
         for number in range(options.rounds):
             for variant in [each for each in VARIANTS if options.form in ("both", FORMS[each.paced])]:
                 print(f"round {number + 1} of {options.rounds}: {variant.name}", file=sys.stderr, flush=True)
-                results.setdefault(variant.name, []).append(await measure(reactor, variant, options, amqp))
+                trial = Trial(reactor, evolve(variant, mix=options.mix), options.shards, amqp)
+                results.setdefault(variant.name, []).extend(
+                    await measure(reactor, [trial], variant.paced, options.events)
+                )
         report(results)
     finally:
         if broker is not None:

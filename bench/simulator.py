@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -30,7 +30,7 @@ _WARM_UP = 2.0
 """Seconds of load before the measurement."""
 _START = 60.0
 _LISTENS = re.compile(r"DISCORD_API_URL=http://127\.0\.0\.1:(\d+)/")
-_LOAD = re.compile(r"load of ([\d.]+) events/s \((\d+) sent, (\d+) left out\)")
+LOAD = re.compile(r"load of ([\d.]+) events/s \((\d+) sent, (\d+) left out\)")
 
 
 @frozen
@@ -62,9 +62,12 @@ class Result:
 class Simulator:
     """The simulator's process, and its log."""
 
-    def __init__(self, folder: Path, connections: int, rate: float) -> None:
+    def __init__(self, folder: Path, connections: int, rate: float, world: Mapping[str, object] | None = None) -> None:
+        """
+        :param world: options of the command line, beside or instead of the usual ones.
+        """
         self._log = folder / "log"
-        options = {
+        options: dict[str, object] = {
             "port": 0,
             "shards": connections,
             "max-concurrency": connections,
@@ -75,9 +78,10 @@ class Simulator:
             "heartbeat-interval": 600,
             "load": rate,
             "load-sessions": connections,
+            **(world or {}),
         }
         command = [sys.executable, "-m", "twisted", "--log-format=text", "rateway-simulator"]
-        command += [f"--{name}={value:g}" for name, value in options.items()]
+        command += [f"--{name}={value}" for name, value in options.items()]
         with self._log.open("wb") as log:
             environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
@@ -141,7 +145,7 @@ def measure(
         finally:
             clients.close()
             simulator.stop()
-        told = _LOAD.search(simulator.log)
+        told = LOAD.search(simulator.log)
         if told is None or "no rule broken" not in simulator.log:
             raise Wrong(f"the simulator's log doesn't end as it should:\n{simulator.log[-2000:]}")
         result = Result(

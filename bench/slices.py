@@ -83,7 +83,7 @@ def measure(store: ClusterStore, event: Dispatch, sliced: bool) -> tuple[float, 
         return took, took, 1
     pieces = []
     at = began
-    assert store.begin(batch, {}), "it is no long event"
+    assert store.begin(batch), "it is no long event"
     while store.busy:
         until = time.perf_counter() + SLICE
         while not store.step() and time.perf_counter() < until:

@@ -13,6 +13,7 @@ import msgspec
 from attrs import field, frozen
 
 from .errors import ConfigError
+from .model.chunking import Mode
 from .settings import SETTINGS, nearest_key
 from .values import shown
 
@@ -28,6 +29,7 @@ class Config:
     :ivar shards_multiple: ``None`` goes by Discord's ``max_concurrency``.
     :ivar message_cache_size: messages kept per channel.
     :ivar cache_entities: the kinds kept (``rateway.model.kinds``); ``None`` is all.
+    :ivar chunk_guilds: when Discord is asked for all members of a guild (``rateway.model.chunking``).
     :ivar processes: ``None`` is one per CPU.
     :ivar api_url: without a slash at its end.
     :ivar amqp_ca: PEM file of the broker's authority; ``None`` is the system's.
@@ -47,6 +49,7 @@ class Config:
     cache_enabled: bool = True
     message_cache_size: int = 0
     cache_entities: frozenset[str] | None = None
+    chunk_guilds: Mode = "off"
     processes: int | None = None
     state_dir: Path = Path("rateway-state")
     api_url: str = "https://discord.com/api/v10"

@@ -40,7 +40,7 @@ class Setting:
 SETTINGS = (
     Setting("DISCORD_TOKEN", "token", "token", values.token, "the token of the bot's page in the developer portal"),
     Setting("INTENTS", "intents", "intents", values.intents, "a number, or names like GUILDS,GUILD_MESSAGES"),
-    Setting("AMQP_URI", "amqp", "amqp_uri", values.broker_uri, "like amqp://user:password@host:5672/vhost"),
+    Setting("AMQP_URI", "amqp", "amqp_uri", values.broker_uri, "one like amqp://user:password@host:5672/vhost"),
     Setting("SHARDS_PER_CLUSTER", "shards.per_cluster", "shards_per_cluster", values.whole(1, MOST_PER_CLUSTER)),
     Setting("EXTRA_SHARDS", "shards.extra", "extra_shards", values.whole(0, 10_000)),
     Setting("TOTAL_SHARDS", "shards.total", "total_shards", values.whole(1, MOST_SHARDS)),
@@ -48,6 +48,7 @@ SETTINGS = (
     Setting("CACHE_ENABLED", "cache_enabled", "cache_enabled", values.flag),
     Setting("MESSAGE_CACHE_SIZE", "message_cache_size", "message_cache_size", values.whole(0, 100_000)),
     Setting("CACHE_ENTITIES", "cache_entities", "cache_entities", values.some_of(KINDS)),
+    Setting("CHUNK_GUILDS", "chunk_guilds", "chunk_guilds", values.choice("off", "lazy", "startup")),
     Setting("PROCESSES", "processes", "processes", values.whole(1, 1024)),
     Setting("STATE_DIR", "state_dir", "state_dir", values.folder),
     Setting("DISCORD_API_URL", "api_url", "api_url", values.web_url),

@@ -25,6 +25,10 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
+LONGEST_TEXT = 4096
+"""Bytes of a text as UTF-8: as long as a path may be, and the whole configuration fits into one AMP value."""
+
+
 def shown(given: object) -> str:
     """What was given, for a message: shortened, and left out where it looks like more than a slip of the pen."""
     text = repr(given)
@@ -42,13 +46,13 @@ def text(given: object) -> str:
         raise ValueError("it must be text: put it in quotes")
     given = given.strip()
     try:
-        given.encode()
+        size = len(given.encode())
     except UnicodeEncodeError:
         raise ValueError("it is not valid UTF-8") from None
     if any(ord(character) < 32 or ord(character) == 127 for character in given):
         raise ValueError("it has a line break or another control character in it: give it on one line")
-    if len(given) > 4096:
-        raise ValueError("it is longer than 4096 characters")
+    if size > LONGEST_TEXT:
+        raise ValueError(f"it is longer than {LONGEST_TEXT} bytes")
     return given
 
 

@@ -17,9 +17,10 @@ from rateway.config import Config, from_wire, load_config, to_wire
 from rateway.errors import ConfigError
 from rateway.model.intents import ALL
 from rateway.model.kinds import KINDS
+from rateway.presence import MAX_BYTES
 from rateway.settings import SETTINGS, nearest_key
 from rateway.store.kinds import KINDS as STORED
-from rateway.values import MOST_NAMES
+from rateway.values import LONGEST_TEXT, MOST_NAMES
 from tests.support.certificates import make_certificates
 
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
@@ -70,6 +71,7 @@ class DefaultTests(ConfigCase):
                 cache_enabled=True,
                 message_cache_size=0,
                 cache_entities=None,
+                chunk_guilds="off",
                 processes=None,
                 state_dir=Path.cwd() / "rateway-state",
                 api_url="https://discord.com/api/v10",
@@ -232,6 +234,12 @@ class EnvironmentTests(ConfigCase):
         self.assertIsNone(self.load(CACHE_ENTITIES="all").cache_entities)
         self.assertIn("(the nearest is Role)", self.problem(CACHE_ENTITIES="Member,Rolls"))
 
+    def test_chunk_guilds(self) -> None:
+        """When members are asked for is one of three words."""
+        for word in ("off", "lazy", "startup"):
+            self.assertEqual(self.load(CHUNK_GUILDS=f" {word.upper()} ").chunk_guilds, word)
+        self.assertEqual(self.problem(CHUNK_GUILDS="always"), "CHUNK_GUILDS: 'always' is none of off, lazy, startup")
+
     def test_api_url(self) -> None:
         """The API's address loses the slash at its end, and must be a web address without frills."""
         self.assertEqual(
@@ -302,6 +310,7 @@ class BrokerTests(ConfigCase):
             ("amqp://u:hush-hush@broker:0", "port can't be read"),
             ("amqp://u:hush-hush@[::1", "port can't be read"),
             ("amqp://u:hush-hush@broker\u0000", "control character"),
+            ("amqp://u:hush-hush@" + "ü" * 2100, "longer than 4096 bytes"),
         ):
             line = self.problem(AMQP_URI=uri)
             self.assertTrue(line.startswith("AMQP_URI: "), line)
@@ -407,6 +416,7 @@ class FileTests(ConfigCase):
             cache_enabled = false
             message_cache_size = 5
             cache_entities = ["Role"]
+            chunk_guilds = "startup"
             processes = 2
             state_dir = "/var/lib/rateway"
             api_url = "http://localhost/api"
@@ -440,6 +450,7 @@ class FileTests(ConfigCase):
                 cache_enabled=False,
                 message_cache_size=5,
                 cache_entities=frozenset({"Role"}),
+                chunk_guilds="startup",
                 processes=2,
                 state_dir=Path("/var/lib/rateway"),
                 api_url="http://localhost/api",
@@ -486,6 +497,7 @@ class FileTests(ConfigCase):
             "message_cache_size = 1.0",
             "cache_entities = 1",
             "cache_entities = [1]",
+            "chunk_guilds = true",
             "state_dir = 1",
             "compression = 1",
             "spool_limit = true",
@@ -663,6 +675,7 @@ configs = st.builds(
     cache_enabled=st.booleans(),
     message_cache_size=st.integers(0, 99),
     cache_entities=st.none() | st.frozensets(st.sampled_from(sorted(KINDS))),
+    chunk_guilds=st.sampled_from(("off", "lazy", "startup")),
     processes=numbers,
     state_dir=paths,
     api_url=words,
@@ -697,15 +710,15 @@ class WireTests(SynchronousTestCase):
 
     def test_fits_into_one_amp_value(self) -> None:
         """The largest configuration that can be loaded stays below AMP's limit of 65,535 bytes for a value."""
-        long = "é" * 4096
+        long = '"' * LONGEST_TEXT
         config = Config(
             token="t" * 512,
             intents=1,
             amqp_uri=long,
             api_url=long,
-            presence="é" * 3000,
-            state_dir=Path("/" + long),
-            amqp_ca=Path("/" + long),
+            presence='"' * MAX_BYTES,
+            state_dir=Path(long),
+            amqp_ca=Path(long),
             cache_entities=KINDS,
             event_ttl={f"{number:05}{'X' * 95}": 86_400_000 for number in range(MOST_NAMES)},
         )

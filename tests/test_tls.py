@@ -21,6 +21,7 @@ from zope.interface.verify import verifyObject
 from rateway.errors import ConfigError
 from rateway.tls import CertificateRefused, client_endpoint, client_options, explain, read_authorities
 from tests.support.certificates import Certificates, Pair, make_certificates, server_context
+from tests.support.waiting import PATIENCE
 
 
 class Server(protocol.Protocol):
@@ -79,7 +80,7 @@ class Client(protocol.Protocol):
 class HandshakeTests(TestCase):
     """What is accepted, and what is refused."""
 
-    timeout = 20
+    timeout = 300
     certificates: Certificates
 
     def setUp(self) -> None:
@@ -103,7 +104,7 @@ class HandshakeTests(TestCase):
         from twisted.internet import reactor
 
         client = Client()
-        endpoint = client_endpoint(reactor, host, port, tls=True, ca_file=ca_file, timeout=5)
+        endpoint = client_endpoint(reactor, host, port, tls=True, ca_file=ca_file, timeout=PATIENCE)
         await endpoints.connectProtocol(endpoint, client)
         return await client.outcome
 

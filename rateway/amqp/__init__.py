@@ -13,6 +13,7 @@ And the shell:
 
 ``spec``        the protocol's description, loaded once
 ``channel``     txAMQP's channels, whose calls end in time and in our errors
+``outlet``      the way out of a connection: at once what can't wait
 ``client``      one connection: txAMQP's channels on a receive path and a write path of our own
 ``outages``     what is told of a broker that is away, for all clusters of a process at once
 ``connection``  connects, shakes hands, and does so again after every loss

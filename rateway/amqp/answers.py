@@ -7,6 +7,7 @@ between the refused answer and the channel's end is lost with it, for the broker
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -28,6 +29,9 @@ CHANNEL = 2
 LIMIT = 16 * 1024 * 1024
 """Bytes of answers that wait for the transport or the channel; more are dropped, as if the broker were away."""
 
+_PIECE = 256 * 1024
+"""Bytes of a write: after each, the transport says whether it takes more."""
+
 _ACCESS_REFUSED = 403
 
 
@@ -40,7 +44,7 @@ class Answers:
     _clock: Any
     _client: Client | None = field(default=None, init=False)
     _open: bool = field(default=False, init=False)
-    _waiting: list[bytes] = field(factory=list, init=False)
+    _waiting: deque[bytes] = field(factory=deque, init=False)
     _size: int = field(default=0, init=False)
     _complaints: Complaints = field(factory=Complaints, init=False)
 
@@ -88,10 +92,15 @@ class Answers:
             self._size += len(frames)
 
     def flush(self) -> None:
-        """Write what waits, if it can be."""
-        if self._client is not None and self._open and self._client.writable and self._waiting:
-            waiting, self._waiting, self._size = self._waiting, [], 0
-            self._client.write(b"".join(waiting))
+        """Write what waits, as far as the transport takes it."""
+        while self._client is not None and self._open and self._client.writable and self._waiting:
+            piece: list[bytes] = []
+            size = 0
+            while self._waiting and size < _PIECE:
+                piece.append(self._waiting.popleft())
+                size += len(piece[-1])
+            self._size -= size
+            self._client.write(b"".join(piece))
 
     def _closed(self, client: Client, error: Refused) -> None:
         """The broker refused an answer, and closed the channel."""

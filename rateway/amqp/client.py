@@ -14,10 +14,10 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -26,7 +26,6 @@ from txamqp.client import Closed
 from txamqp.connection import Frame, Method
 from txamqp.message import Message
 from txamqp.protocol import AMQClient
-from zope.interface import implementer
 
 from rateway.errors import LocalProtocolError, RatewayError, RemoteProtocolError, Unavailable
 from rateway.tls import explain
@@ -34,6 +33,7 @@ from rateway.tls import explain
 from .channel import Channel, Delegate, Outgoing, Refused, refusal
 from .codec import decode_arguments, encode_arguments
 from .frames import DEFAULT_FRAME_MAX, HEARTBEAT_FRAME, METHOD, PROTOCOL_HEADER, frame
+from .outlet import Outlet
 from .receiver import Content, Receiver
 from .spec import argument_kinds, load_spec
 from .uri import BrokerAddress
@@ -51,7 +51,6 @@ class Client(AMQClient):
 
     :ivar lost: fires with the reason once the connection is gone.
     :ivar on_channel_closed: channel's number → told when the broker closes it, instead of giving the connection up.
-    :ivar writable: the socket takes what is written; what may wait should wait while it is not.
     :ivar phase: how far the handshake went.
     """
 
@@ -69,7 +68,6 @@ class Client(AMQClient):
         self.phase = "greeting"
         self.reason: RatewayError | None = None
         self.lost: Deferred[RatewayError] = Deferred()
-        self.writable = True
         self.on_confirm: Callable[[int, bool, bool], None] = _nothing
         self.on_content: Callable[[int, Content], None] = _nothing
         self.on_cancelled: Callable[[str], None] = _nothing
@@ -79,9 +77,15 @@ class Client(AMQClient):
         self.on_channel_closed: dict[int, Callable[[Refused], None]] = {}
         self._receiver = Receiver(self._confirmed, self._method, self._content)
         self._connected = False
+        self._outlet: Outlet | None = None
         self._wrote = self._heard = False
         self._silent = 0
         self._beat: LoopingCall | None = None
+
+    @property
+    def writable(self) -> bool:
+        """The socket takes what is written; what may wait should wait while it does not."""
+        return self._outlet is not None and self._outlet.writable
 
     async def handshake(self) -> None:
         """Log in and enter the vhost.
@@ -132,12 +136,15 @@ class Client(AMQClient):
 
     def _give_up(self, error: RatewayError) -> None:
         self._receiver.stop()
+        if self._outlet is not None:
+            self._outlet.close()
         if self.reason is None:
             self.reason = error
 
     def drop(self) -> None:
         """Close the transport, once what was written is out."""
-        if self._connected:
+        if self._connected and self._outlet is not None:
+            self._outlet.close()
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 
@@ -147,7 +154,7 @@ class Client(AMQClient):
         self._connected = True
         for option in ("setTcpNoDelay", "setTcpKeepAlive"):
             getattr(self.transport, option, _nothing)(True)
-        self.transport.registerProducer(_WriteGate(self), True)
+        self._outlet = Outlet(self.transport, lambda: self.on_writable())
         super().connectionMade()
 
     def send_init_string(self) -> None:
@@ -165,10 +172,16 @@ class Client(AMQClient):
         lost.callback(self.reason)
 
     def write(self, data: bytes) -> None:
-        """Hand whole frames to the transport."""
+        """Write whole frames, with all else that is written in this turn of the reactor."""
         self._wrote = True
-        if self._connected:
-            self.transport.write(data)
+        if self._connected and self._outlet is not None:
+            self._outlet.write(data)
+
+    def write_now(self, data: bytes) -> None:
+        """Write whole frames at once: nothing more will come in this turn that they could go with."""
+        self._wrote = True
+        if self._connected and self._outlet is not None:
+            self._outlet.write_now(data)
 
     def send_frame(self, item: Frame) -> None:
         """A method of txAMQP's: contents don't come this way."""
@@ -259,24 +272,6 @@ class Client(AMQClient):
         self._heard = False
         if self._silent >= 4:
             self.fail(Unavailable(f"the broker was silent for {2 * self.heartbeat} s"))
-
-
-@implementer(IPushProducer)
-@frozen
-class _WriteGate:
-    """How the transport says that its buffer is full; the client's own methods of these names are about reading."""
-
-    _client: Client
-
-    def pauseProducing(self) -> None:
-        self._client.writable = False
-
-    def resumeProducing(self) -> None:
-        self._client.writable = True
-        self._client.on_writable()
-
-    def stopProducing(self) -> None:
-        self._client.writable = False
 
 
 @define(eq=False, slots=False)

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from rateway.model.dispatch import Dispatch
 from rateway.spool.record import SpooledEvent
 
+from .backlog import event_of
 from .frames import EventEncoder
 from .window import Entry
 
@@ -71,6 +72,18 @@ class Expiry:
             event.shard_id, event.session_id, (event.seq, event.name, event.body), event.received_ms, left
         )
         return (frames, event.shard_id, event.session_id, event.seq, place, expires)
+
+    def waited(self, encoder: EventEncoder, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Entries that were in line: those still worth something, with what is left of their time; and the others."""
+        left: list[Entry] = []
+        gone: list[Entry] = []
+        for entry in entries:
+            changed = self.entry(encoder, event_of(entry), entry[4]) if entry[5] else entry
+            if changed is None:
+                gone.append(entry)
+            else:
+                left.append(changed)
+        return left, gone
 
     def _drop(self, name: str) -> None:
         self.dropped[name] += 1

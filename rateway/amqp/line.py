@@ -74,19 +74,7 @@ class Line:
         self._entries = deque([entry for entry in self._entries if entry[4]])
         self.size = bytes_of(self._entries)
 
-    def has_expiring(self) -> bool:
-        return any(entry[5] for entry in self._entries)
-
-    def rewrite(self, change: Callable[[Entry], Entry | None]) -> list[Entry]:
-        """Change each; those that become ``None`` leave the line, and are returned as they were."""
-        left: list[Entry] = []
-        kept: deque[Entry] = deque()
-        for entry in self._entries:
-            changed = change(entry)
-            if changed is None:
-                left.append(entry)
-            else:
-                kept.append(changed)
-        self._entries = kept
-        self.size = bytes_of(kept)
-        return left
+    def rewrite(self, change: Callable[[Entry], Entry]) -> None:
+        """Change each."""
+        self._entries = deque(map(change, self._entries))
+        self.size = bytes_of(self._entries)

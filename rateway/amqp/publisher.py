@@ -32,7 +32,7 @@ from .client import Client
 from .drain import Drain
 from .expiry import Expiry
 from .frames import EventEncoder, resplit
-from .line import Line
+from .line import Line, bytes_of
 from .refused import Refused
 from .room import Room
 from .window import Entry, Window
@@ -62,6 +62,8 @@ class Publisher:
     """Events in line and in flight."""
     _client: Client | None = field(default=None, init=False)
     _blocked: bool = field(default=False, init=False)
+    _waited: bool = field(default=False, init=False)
+    """What is in line was not written in the turn in which it came."""
     _line: Line = field(factory=Line, init=False)
     _window: Window = field(factory=Window, init=False)
     _done: int = field(default=0, init=False)
@@ -112,18 +114,23 @@ class Publisher:
     def flush(self) -> None:
         """Write what is due, as long as the transport takes it."""
         self._backlog.tell()
-        client = self._client
+        client, line = self._client, self._line
         if client is None or self._blocked:
+            self._waited = True
             return
-        line = self._line
         while client.writable and not self._window.full and self.held_bytes - line.size < self._memory:
             if not line and self._spool.unread:
                 self._read_spool()
             if not line:
+                self._waited = False
                 return
             entries = line.take(CHUNK)
-            self._window.add(entries)
-            client.write(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
+            if self._waited:
+                entries = self._unexpired(entries)
+            if entries:
+                self._window.add(entries)
+                client.write_now(b"".join([entry[0] for entry in entries]))  # type: ignore[misc]
+        self._waited = True
 
     # The connection
 
@@ -133,9 +140,10 @@ class Publisher:
         self._blocked = False
         frame_max = client.frame_max
         if frame_max < self._encoder.frame_max:
-            self._rewrite(lambda entry: (resplit(entry[0] or b"", frame_max), *entry[1:]))
+            before = self._line.size
+            self._line.rewrite(lambda entry: (resplit(entry[0] or b"", frame_max), *entry[1:]))
+            self.held_bytes += self._line.size - before
         self._encoder.frame_max = frame_max
-        self._refresh()
         client.on_confirm = self.confirm
         client.on_writable = self.flush
         self._refused.start()
@@ -143,7 +151,7 @@ class Publisher:
 
     def detach(self) -> None:
         """The connection is gone: what it did not confirm is in line again, in front."""
-        self._client = None
+        self._client, self._waited = None, True
         self.report()
         self._line.put_back(self._window.open())
         self._window.clear()
@@ -152,24 +160,16 @@ class Publisher:
         """The broker is short of memory or disk, for this reason, or no longer is."""
         self._blocked = reason is not None
         if reason is None:
-            self._refresh()
             self.flush()
 
-    def _rewrite(self, change: Callable[[Entry], Entry | None]) -> None:
-        """Change what is in line; an entry that becomes ``None`` has expired."""
-        before = self._line.size
-        expired = self._line.rewrite(change)
-        self.held_bytes += self._line.size - before
-        self._in_memory -= len(expired)
-        for entry in expired:
+    def _unexpired(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that are still worth something after they were in line, each with what is left of its time."""
+        left, gone = self._expiry.waited(self._encoder, entries)
+        for entry in gone:
             self._let_go(*entry[1:5])
-
-    def _refresh(self) -> None:
-        """What was in line for long may have expired, and has less time left in any case."""
-        if self._line.has_expiring():
-            self._rewrite(
-                lambda entry: self._expiry.entry(self._encoder, event_of(entry), entry[4]) if entry[5] else entry
-            )
+        self.held_bytes += bytes_of(left) - bytes_of(entries)
+        self._in_memory -= len(gone)
+        return left
 
     def _let_go(self, shard_id: int, session_id: str, seq: int, place: int) -> None:
         """An event has expired."""

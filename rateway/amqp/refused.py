@@ -71,10 +71,20 @@ class Refused:
         self.in_flight -= count
         if self.in_flight:
             return
-        self._spool.confirm(self._batch_end)
+        self._let_go()
         self._delay = self._longer() if self._again else 0.0
         again, self._again = self._again, False
         self._schedule(self._delay if again else 0.0)
+
+    def _let_go(self) -> None:
+        """The batch is where it belongs: what was refused again is so once the disk itself has its new copy."""
+        try:
+            if self._again:
+                self._spool.sync()
+        except OSError as error:
+            self._log.debug("the disk fails, and the batch is kept twice: {error}", error=error.strerror)
+        else:
+            self._spool.confirm(self._batch_end)
 
     def start(self) -> None:
         """Try what an earlier process left."""

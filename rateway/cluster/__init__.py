@@ -7,7 +7,10 @@
 ``requests``    a cache query from the inbox, and its answer
 ``bulk``        several queries in one request
 ``turns``       long queries beside all else
+``chunking``    asking Discord for the members of guilds (CHUNK_GUILDS)
+``patience``    queries that wait for them
 ``commands``    a gateway command from the inbox, and its answer
+``elsewhere``   how shards of other clusters are reached
 ``phases``      a stop in phases, with one budget of time
 ``service``     the ``MultiService`` that holds all of it and stops it in order
 """

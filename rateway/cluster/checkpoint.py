@@ -7,7 +7,7 @@ here and not published again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field
@@ -18,7 +18,7 @@ from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
 
 WRITE_DELAY = 0.1
-"""Seconds a confirm may wait to be written, if no event comes that takes it along in its own transaction."""
+"""Seconds a confirm may wait to be written, if no event of its shard takes it along in its own transaction."""
 
 
 class CursorStore(Protocol):
@@ -40,6 +40,7 @@ class Checkpoint:
 
     :ivar kept: shard → (session id, highest sequence below which every event is confirmed or on disk).
     :ivar has_begun: a session began since this was last set to ``False``.
+    :ivar lost_sessions: how often a session followed on one that had ended: what Discord sent between them is missing.
     """
 
     _log = Logger()
@@ -48,11 +49,13 @@ class Checkpoint:
     _store: CursorStore
     kept: dict[int, tuple[str, int]] = field(factory=dict)
     has_begun: bool = field(default=False, init=False)
+    lost_sessions: int = field(default=0, init=False)
     _changed: dict[int, tuple[str, int]] = field(factory=dict, init=False)
     _write: IDelayedCall | None = field(default=None, init=False)
 
     def began(self, shard_id: int, session_id: str) -> None:
         """A new session: nothing of it is kept yet, and what is still confirmed of the old one no longer counts."""
+        self.lost_sessions += shard_id in self.kept
         self.kept[shard_id] = self._changed[shard_id] = (session_id, 0)
         self.has_begun = True
 
@@ -76,9 +79,14 @@ class Checkpoint:
             self._write = self._reactor.callLater(WRITE_DELAY, self.write)
 
     def changes(self) -> Mapping[int, tuple[str, int]]:
-        """What moved since this was last asked, for the transaction that is about to be written."""
+        """What moved and was not asked for yet, for the transaction that is about to be written."""
         changed, self._changed = self._changed, {}
         return changed
+
+    def changes_of(self, shards: Iterable[int]) -> Mapping[int, tuple[str, int]]:
+        """The same of these shards alone, whose rows are written in any case: the others' can wait."""
+        changed = self._changed
+        return {shard: changed.pop(shard) for shard in shards if shard in changed}
 
     def write(self) -> None:
         """Write what moved, now. Never raises: what can't be written is tried again with the next confirm."""

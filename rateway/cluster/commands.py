@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import ujson
 from attrs import frozen
@@ -18,6 +18,7 @@ from rateway.errors import RequestRefused
 from rateway.gateway.command_check import check_command, encode_command
 from rateway.model.snowflake import parse_id, shard_of
 
+from .elsewhere import Send
 from .requests import SHOWN, Answers
 
 TIMESTAMP_GRAIN = 1.0
@@ -29,10 +30,6 @@ class CommandTarget(Protocol):
 
     def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
         """Fires when written; fails with :class:`RequestRefused`."""
-
-
-Send: TypeAlias = Callable[[int, int, bytes, float], Deferred[None]]
-"""Sends a command to a shard of any cluster: shard, op, payload, seconds it may still wait."""
 
 
 def named_shard(headers: Mapping[str, object]) -> int | None:

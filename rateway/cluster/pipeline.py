@@ -33,16 +33,20 @@ So memory is bounded: the more is read, the less of a turn is left for reading.
 
 _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 
-_Prepared: TypeAlias = tuple[int, list[tuple[int, str, Sequence[Dispatch]]], bool, Mapping[int, tuple[str, int]]]
-"""When it was received (ms), what is to be published, whether a session began, and the cursors to write."""
+Fresh: TypeAlias = Sequence[tuple[int, str, Sequence[Dispatch]]]
+"""Of each read: the shard, the session's id, the events that were not published before."""
+
+_Prepared: TypeAlias = tuple[int, Fresh, bool]
+"""When it was received (ms), what is to be published, and whether a session began."""
 
 
 class EventStore(CursorStore, Protocol):
     """What the pipeline needs of the store."""
 
-    def begin(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> bool:
+    def pass_over(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
+        """Note a batch that changes nothing but cursors, without a transaction; whether it was one."""
+
+    def begin(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
         """Put it in slice by slice, if it may take long; whether that was begun."""
 
     def step(self) -> bool:
@@ -84,6 +88,8 @@ class Pipeline:
     _checkpoint: Checkpoint
     _now: Callable[[], float] = time.time
     _timer: Callable[[], float] = time.perf_counter
+    _tell: Callable[[Fresh], object] | None = None
+    """Told of events once they are in the cache, and published. Must not raise."""
     events: int = field(default=0, init=False)
     _batch: _Batch = field(factory=list, init=False)
     _scheduled: bool = field(default=False, init=False)
@@ -121,7 +127,7 @@ class Pipeline:
             if not batch:
                 return
             prepared = self._prepare(batch)
-            if not self._begin(batch, prepared):
+            if not self._begin(batch):
                 self._put(batch, prepared)
                 return
             under_way = self._under_way = prepared
@@ -136,19 +142,21 @@ class Pipeline:
             self._reactor.callLater(0, self._turn)
 
     def _prepare(self, batch: _Batch) -> _Prepared:
-        """What of a batch is to be published, and what is to be written beside it."""
+        """What of a batch is to be published."""
         checkpoint = self._checkpoint
         fresh = [(shard, session.id, checkpoint.unkept(shard, session.id, got)) for shard, session, got in batch]
         begun, checkpoint.has_begun = checkpoint.has_begun, False
-        return int(self._now() * 1000), fresh, begun, checkpoint.changes()
+        return int(self._now() * 1000), fresh, begun
 
     def _put(self, batch: _Batch, prepared: _Prepared) -> None:
         self._publish(prepared)
-        self._apply(batch, {**prepared[3], **self._checkpoint.changes()})
+        self._apply(batch)
         self._publisher.flush()
+        if self._tell is not None:
+            self._tell(prepared[1])
 
     def _publish(self, prepared: _Prepared) -> None:
-        received_ms, fresh, begun, _ = prepared
+        received_ms, fresh, begun = prepared
         publisher = self._publisher
         for shard_id, session_id, dispatches in fresh:
             publisher.publish(shard_id, session_id, dispatches, received_ms)
@@ -158,9 +166,9 @@ class Pipeline:
             # the old one comes from nobody else, and a session that nothing is kept of can't be resumed.
             publisher.secure()
 
-    def _begin(self, batch: _Batch, prepared: _Prepared) -> bool:
+    def _begin(self, batch: _Batch) -> bool:
         try:
-            return self._store.begin(batch, prepared[3])
+            return self._store.begin(batch)
         except Exception:
             self._log.failure("the store could not begin a long batch; it is put in at once")
             return False
@@ -172,6 +180,8 @@ class Pipeline:
         self._publish(prepared)
         self._store.finish(self._checkpoint.changes())
         self._publisher.flush()
+        if self._tell is not None:
+            self._tell(prepared[1])
 
     def forget_session(self, shard_id: int) -> None:
         """Discord ended the session: what was taken of it is put on disk first, for no resume brings it back."""
@@ -179,9 +189,11 @@ class Pipeline:
         self._publisher.secure()
         self._store.forget_session(shard_id)
 
-    def _apply(self, batch: _Batch, kept: Mapping[int, tuple[str, int]]) -> None:
+    def _apply(self, batch: _Batch) -> None:
         try:
-            self._store.apply(batch, kept)
+            # Without an effect there is no transaction: what the broker confirmed is written a little later.
+            if not self._store.pass_over(batch):
+                self._store.apply(batch, self._checkpoint.changes_of([shard for shard, _, _ in batch]))
         except Exception:
             # A fault of the store's must not keep events from the bots: they are published all the same.
             self._log.failure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from rateway.store.queries import Question, parse_query
 from rateway.store.standing import Answer
 
 from .bulk import ask_all, read_requests
+from .chunking import Chunking
+from .patience import Patience
 from .turns import Turns
 
 NOT_FOUND = b""
@@ -49,10 +51,16 @@ class Queries(Protocol):
 
 @frozen(eq=False)
 class Desk:
-    """Where the clusters of a process hand in what bots ask: the cache, and the turns of what takes long."""
+    """Where the clusters of a process hand in what bots ask: the cache, and the turns of what takes long.
+
+    :ivar chunking: what asks Discord for member lists, where that is wanted.
+    :ivar patience: where questions wait for them, if they do.
+    """
 
     cache: Queries
     turns: Turns
+    chunking: Chunking | None = None
+    patience: Patience | None = None
 
 
 def load_object(body: bytes) -> dict[str, object]:
@@ -112,7 +120,8 @@ class CacheRequests:
     """Answers the queries of one cluster's inbox, from the cache of all clusters.
 
     What is looked up by its ids is answered at once. What may take long is done in turns, so that it holds up neither
-    the former nor any event; then an answer may come after that of a later question.
+    the former nor any event; and what Discord has to be asked for waits. Then an answer may come after that of a later
+    question.
     """
 
     _log = Logger()
@@ -131,34 +140,47 @@ class CacheRequests:
                 if key is None:
                     raise RequestRefused("there is neither reply_to nor return_routing_key to answer to")
                 to = _Return(self._exchange, key, delivery.correlation_id)
-            answer = self._ask(fields, to)
-            if answer is not None:
-                self._send(to, answer)
+            self._take(fields, to)
         except Exception:
             self._refuse(to, Failure())
 
-    def _ask(self, fields: Mapping[str, object], to: _Return) -> Answer | None:
-        """The answer, if it can be had at once; otherwise it is sent when it is there."""
-        cache, turns = self._desk.cache, self._desk.turns
-        if "requests" in fields:
+    def _take(self, fields: Mapping[str, object], to: _Return) -> None:
+        """Answer, now or after a wait for what the cache lacks."""
+        together = "requests" in fields
+        if together:
             if "type" in fields or "arguments" in fields:
                 raise RequestRefused('a request has either "type" and "arguments", or "requests"')
-            work = ask_all(cache.ask, read_requests(fields["requests"], parse_question))
-            at_once = turns.is_idle
+            questions = read_requests(fields["requests"], parse_question)
         else:
-            question = parse_question(fields)
-            work = cache.ask(question)
-            at_once = turns.is_idle or question.query.steps is None
+            questions = [parse_question(fields)]
+        patience = self._desk.patience
+        held = None if patience is None else patience.hold(questions)
+        if held is None:
+            self._ask(questions, together, to)
+            return
+        held.addCallback(lambda _: self._ask(questions, together, to)).addErrback(partial(self._refuse, to))
+        held.addErrback(self._failed)
+
+    def _ask(self, questions: Sequence[Question], together: bool, to: _Return) -> None:
+        """Send the answer, at once if it can be had so, or when it is there."""
+        cache, turns = self._desk.cache, self._desk.turns
+        if together:
+            work, at_once = ask_all(cache.ask, questions), turns.is_idle
+        else:
+            (question,) = questions
+            work, at_once = cache.ask(question), turns.is_idle or question.query.steps is None
         if at_once:
             try:
                 next(work)
             except StopIteration as end:
-                answer: Answer = end.value
-                return answer
+                self._send(to, end.value)
+                return
         done = turns.add(work)
         done.addCallbacks(partial(self._send, to), partial(self._refuse, to))
-        done.addErrback(lambda failure: self._log.failure("answering a cache query", failure))
-        return None
+        done.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("answering a cache query", failure)
 
     def _send(self, to: _Return, answer: Answer) -> None:
         body = NOT_FOUND if answer.body is None else answer.body

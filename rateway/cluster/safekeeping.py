@@ -61,8 +61,9 @@ class Safekeeping:
 
     def write(self) -> Deferred[None]:
         """Write what changed; fires when the disk has it, or has failed."""
-        sessions = dict(self._sessions())
-        if self._spools.slots is None or sessions == self._written:
+        sessions, spools = dict(self._sessions()), self._spools
+        written = sessions == self._written and not (spools.events.is_dirty or spools.refused.is_dirty)
+        if spools.slots is None or written:
             return succeed(None)
         writing = self._writing = self._in_thread(partial(_write, self._spools, sessions))
         writing.addCallbacks(lambda _: self._done(sessions), self._failed)

@@ -27,7 +27,8 @@ from rateway.shard.settings import ShardSettings
 from rateway.store.cluster import ClusterStore
 
 from .checkpoint import Checkpoint
-from .commands import GatewayCommands, Send
+from .commands import GatewayCommands
+from .elsewhere import Send
 from .phases import Phase, run_phases
 from .pipeline import Pipeline
 from .requests import CacheRequests, Desk
@@ -87,7 +88,9 @@ class ClusterService(MultiService):
             now=now,
         )
         self._broker.setServiceParent(self)
-        self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now)
+        chunking = desk.chunking
+        tell = None if chunking is None else chunking.told
+        self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now, tell=tell)
         self._safekeeping = Safekeeping(clock, cluster.number, spools, self._kept_sessions)
         settings = ShardSettings(
             token=config.token,
@@ -111,6 +114,9 @@ class ClusterService(MultiService):
             )
             for shard in cluster.shards
         }
+        if chunking is not None:
+            outboxes = {shard: service.outbox for shard, service in self.shards.items()}
+            chunking.take_on(outboxes, lambda: self._broker.connected and not store.stopped)
         exchange = exchange_name(cluster.number)
         self._requests = CacheRequests(exchange, self._broker, desk)
         self._commands = GatewayCommands(
@@ -149,6 +155,7 @@ class ClusterService(MultiService):
             "held": self._broker.held_events,
             "spooled": self._broker.spooled_events,
             "expired": sum(self._broker.expired.values()),
+            "lost_sessions": self._checkpoint.lost_sessions,
             "cache_failures": self._store.failures,
             "shards": {shard: service.state for shard, service in self.shards.items()},
         }

@@ -1,4 +1,7 @@
-"""Long work in turns of the reactor, for all clusters of a process: some milliseconds of each, the rest is others'.
+"""Long work in turns of the reactor, for all clusters of a process: some milliseconds of every other one.
+
+The turn between is all the others': who asks for something short while a piece is done is answered in it, and the
+answer is on its way before the next piece, for a transport writes in the turn after the one it was handed something in.
 
 A few pieces of work are under way side by side, so that a short one needn't wait for the end of a long one; the others
 wait for their place, for each that is under way holds what it has gathered.
@@ -21,7 +24,7 @@ from rateway.errors import RequestRefused
 T = TypeVar("T")
 
 SLICE = 0.002
-"""Seconds of a turn of the reactor."""
+"""Seconds of every other turn of the reactor."""
 SIDE_BY_SIDE = 4
 WAITING = 1_000
 """Pieces of work that wait at most."""
@@ -72,7 +75,10 @@ class Turns:
             if self._timer() >= until:
                 break
         if self._under_way and self._next is None:
-            self._next = self._clock.callLater(0, self._turn)
+            self._next = self._clock.callLater(0, self._make_way)
+
+    def _make_way(self) -> None:
+        self._next = self._clock.callLater(0, self._turn)
 
     def _step(self) -> None:
         """One step of one piece of work, which then goes to the end of the row."""

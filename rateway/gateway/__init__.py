@@ -14,6 +14,14 @@ What is said:
 ``commands``    what bots send through us: queued in front of the budget, presence updates coalesced
 ``command_check``  which of it Discord would understand
 ``budget``      120 payloads in any 60 s, with room kept for heartbeats
+``wholelists``  all members of a guild, once in 30 s
+``spare``       the room that bots' commands leave for what rateway itself asks
+
+Member lists that rateway itself asks for (CHUNK_GUILDS):
+
+``memberlists``  of which guilds, and when; ``memberline`` the turns of one shard's guilds
+``membernews``  what events tell of them
+``progress``    what the log tells of them
 
 When:
 

@@ -107,10 +107,12 @@ class Note:
     """A sentence for the log: what happened, and what follows.
 
     :ivar our_fault: Discord objects to something rateway did: an error, not information.
+    :ivar loss: events may be missing for it: a warning.
     """
 
     sentence: str
     our_fault: bool = False
+    loss: bool = False
 
 
 @frozen

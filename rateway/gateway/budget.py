@@ -13,6 +13,9 @@ from collections import deque
 SPARE = 2
 """Payloads that commands leave for the answers to op 1."""
 
+WINDOW = 60.0
+"""Seconds in which Discord counts payloads."""
+
 SLACK = 0.5
 """Seconds added to the window: payloads may reach Discord closer together than they left us."""
 
@@ -20,7 +23,7 @@ SLACK = 0.5
 class SendBudget:
     """One connection's budget, made at HELLO."""
 
-    def __init__(self, interval: float, *, limit: int = 120, window: float = 60.0) -> None:
+    def __init__(self, interval: float, *, limit: int = 120, window: float = WINDOW) -> None:
         """:param interval: seconds between regular heartbeats, for which room is kept."""
         self._window = window + SLACK
         regular = math.ceil(self._window / interval) + 1
@@ -39,12 +42,14 @@ class SendBudget:
         """Anything but a regular heartbeat was written: IDENTIFY, RESUME, a command, the answer to op 1."""
         self._log.append(now)
 
-    def next_slot(self, now: float) -> float:
+    def next_slot(self, now: float, leave: int = 0) -> float:
         """When :meth:`may_send` will be true: ``now`` if it is.
 
         Infinity if heartbeats alone are so frequent that they fill the limit.
+
+        :param leave: commands for which there has to be room besides.
         """
-        excess = self._count(now) - (self._room - SPARE)
+        excess = self._count(now) - (self._room - SPARE - leave)
         if excess < 0:
             return now
         return self._log[excess] + self._window if excess < len(self._log) else math.inf

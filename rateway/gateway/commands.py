@@ -79,14 +79,22 @@ class Take:
 
 
 class CommandQueue:
-    """One shard's commands; it outlives the shard's connections."""
+    """One shard's commands; it outlives the shard's connections.
+
+    :ivar whole_lists: when each guild's members were asked for, by bots or by rateway itself.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Command] = deque()
         self._presence: Command | None = None
         self._presences: deque[float] = deque(maxlen=PRESENCES)
         self._earliest = math.inf
-        self._whole_lists = WholeLists()
+        self.whole_lists = WholeLists()
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether anything waits for the budget; a presence may only wait for the time it may be changed again."""
+        return bool(self._waiting)
 
     def __len__(self) -> int:
         return len(self._waiting) + (self._presence is not None)
@@ -126,7 +134,7 @@ class CommandQueue:
             while self._waiting and budget.may_send(now):
                 command = self._waiting.popleft()
                 guild = guild_of(command.op, command.payload)
-                wait = 0.0 if guild is None else self._whole_lists.ask(guild, now)
+                wait = 0.0 if guild is None else self.whole_lists.ask(guild, now)
                 if wait:
                     refused.append(Outcome(command.token, TOO_OFTEN.format(guild, math.ceil(wait))))
                 else:

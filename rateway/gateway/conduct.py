@@ -56,6 +56,7 @@ TOO_MUCH_WAIT = 5.0
 
 _AWAITED = {"connecting": "HELLO", "overdue": "HELLO", "identifying": "READY", "resuming": "RESUMED"}
 _AWAITING_HELLO = frozenset({"permitted", "overdue", "connecting"})
+_BEGINNING = frozenset({"permitted", "overdue", "greeted", "identifying"})
 
 
 @define
@@ -81,6 +82,13 @@ class Core:
         """What is owed to the gate."""
         owed, self.permit = self.permit, None
         return [] if owed is None else [owed]
+
+    def ended(self, verdict: Verdict) -> Actions:
+        """The connection is over: what that means for the session."""
+        if self.state in _BEGINNING:
+            # It was for a session that was to begin; one that was to be replaced is still there.
+            verdict = Verdict.RESUME
+        return self.forget() if self.session.ended(verdict) else []
 
     def forget(self) -> Actions:
         """The session is lost."""
@@ -126,13 +134,13 @@ def ask(core: Core, now: float) -> Actions:
 
 def connect_permitted(core: Core, now: float) -> Actions:
     core.permit, core.since = GiveBackPermit(), now
-    url = core.session.url()
+    url = core.session.url(anew=True)
     return [Note(f"connecting to {url} to identify"), Connect(url), SetTimer(PERMIT_AGE)]
 
 
 def renew(core: Core, now: float) -> Actions:
     why = Note("the session goes on, but not the cache that belonged to it: beginning a new one, to fill it")
-    return [why, Close(OwnClose.RECONNECT), CancelTimer(), *core.forget(), *connect_permitted(core, now)]
+    return [why, Close(OwnClose.RECONNECT), CancelTimer(), *connect_permitted(core, now)]
 
 
 def lapse(core: Core, now: float) -> Actions:
@@ -156,8 +164,10 @@ def resume(core: Core, now: float, interval: float) -> Actions:
 
 
 def ready(core: Core, now: float, resume_url: str) -> Actions:
+    lost = core.session.lost or core.session.resume_url is not None
     core.session.began(resume_url)
-    return [*core.leave(), *activate(core, now), Note("ready: a new session began")]
+    missing = "; what Discord sent between the last one and it is missing" if lost else ""
+    return [*core.leave(), *activate(core, now), Note(f"ready: a new session began{missing}", loss=lost)]
 
 
 def resumed(core: Core, now: float) -> Actions:
@@ -175,7 +185,7 @@ def beat(core: Core, now: float) -> Actions:
 
 
 def reconnect(core: Core, now: float) -> Actions:
-    forget = core.forget() if core.session.ended(Verdict.RESUME) else []
+    forget = core.ended(Verdict.RESUME)
     return [
         *core.leave(),
         Close(OwnClose.RECONNECT),
@@ -185,19 +195,19 @@ def reconnect(core: Core, now: float) -> Actions:
 
 
 def dismiss(core: Core, now: float) -> Actions:
-    forget = core.forget() if core.session.ended(Verdict.RESUME) else []
+    forget = core.ended(Verdict.RESUME)
     what = "Discord refused for now (op 9)"
     return [*core.leave(), Close(OwnClose.RECONNECT), *forget, *core.wait(now, what, least=core.op9_wait())]
 
 
 def invalidate(core: Core, now: float) -> Actions:
-    forget = core.forget() if core.session.ended(Verdict.IDENTIFY) else []
+    forget = core.ended(Verdict.IDENTIFY)
     what = "Discord ended the session (op 9)" if forget else "Discord refused the IDENTIFY (op 9)"
     return [*core.leave(), Close(OwnClose.RECONNECT), *forget, *core.wait(now, what, least=core.op9_wait())]
 
 
 def lose(core: Core, now: float, reason: CloseReason, detail: str) -> Actions:
-    forget = core.forget() if core.session.ended(reason.verdict) else []
+    forget = core.ended(reason.verdict)
     least = TOO_MUCH_WAIT if reason.verdict is Verdict.RESUME_LATER else 0.0
     by_code = reason.code is not None and reason.code != 1006
     meaning = "no connection" if core.state in _AWAITING_HELLO else reason.meaning
@@ -216,7 +226,7 @@ def refuse_greeted(core: Core, now: float, why: str) -> Actions:
 
 
 def break_off(core: Core, now: float, code: OwnClose, why: str) -> Actions:
-    forget = core.forget() if core.session.ended(Verdict.RESUME) else []
+    forget = core.ended(Verdict.RESUME)
     return [*core.leave(), Close(code), *forget, *core.wait(now, why)]
 
 

@@ -136,6 +136,8 @@ class Lifecycle:
             left = self._core.since + ANSWER_TIMEOUT - now
             if left > 0 and state != "active":
                 return [SetTimer(left)]
+        if state == "greeted" and self._core.session.resume_url is not None:
+            return self.broken(OwnClose.TIMEOUT, "no permit for another session came in time", now)
         return self._machine.expired(now)
 
     def pause(self, now: float) -> Actions:

@@ -31,22 +31,24 @@ class SessionKeeper:
     """The prospects of one shard's session; its id and sequence are the shell's.
 
     :ivar resume_url: the session's own host; None when there is no session.
+    :ivar lost: a session was lost, and none has begun since.
     """
 
     _general_url: str
     resume_url: str | None = None
+    lost: bool = field(default=False, init=False)
     _tries: int = field(default=0, init=False)
     _stage: _Stage = field(default=_Stage.REACHING, init=False)
     _timed_out: bool = field(default=False, init=False)
 
-    def url(self) -> str:
-        """Where to connect next."""
+    def url(self, anew: bool = False) -> str:
+        """Where to connect next, to resume, or to identify ``anew`` though there is a session."""
         self._stage = _Stage.REACHING
-        return self._general_url if self.resume_url is None or self._elsewhere else self.resume_url
+        return self._general_url if anew or self.resume_url is None or self._elsewhere else self.resume_url
 
     def began(self, resume_url: str) -> None:
         """READY: a new session."""
-        self.resume_url = resume_url
+        self.resume_url, self.lost = resume_url, False
         self.continued()
 
     def asked(self) -> None:
@@ -76,7 +78,7 @@ class SessionKeeper:
 
     def forget(self) -> None:
         """There is no session any more."""
-        self.resume_url = None
+        self.resume_url, self.lost = None, True
         self._tries, self._stage, self._timed_out = 0, _Stage.REACHING, False
 
     @property

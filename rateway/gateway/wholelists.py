@@ -26,20 +26,24 @@ def guild_of(op: int, payload: bytes) -> int | None:
 
 
 class WholeLists:
-    """When each guild's list was asked for last."""
+    """When each guild's list may be asked for again, whoever asked for it last: a bot, or rateway itself."""
 
     def __init__(self) -> None:
-        self._asked: dict[int, float] = {}
+        self._free: dict[int, float] = {}
 
     def ask(self, guild: int, now: float) -> float:
         """Ask, unless it is too early: gives the seconds that have to pass first, or 0 if it may be sent now.
 
         :param now: monotonic seconds.
         """
-        last = self._asked.get(guild)
-        if last is not None and now < last + WINDOW + SLACK:
-            return last + WINDOW + SLACK - now
-        if len(self._asked) >= _ENOUGH:
-            self._asked = {each: when for each, when in self._asked.items() if now < when + WINDOW + SLACK}
-        self._asked[guild] = now
+        free = self._free.get(guild)
+        if free is not None and now < free:
+            return free - now
+        if len(self._free) >= _ENOUGH:
+            self._free = {each: when for each, when in self._free.items() if now < when}
+        self._free[guild] = now + WINDOW + SLACK
         return 0.0
+
+    def limited(self, guild: int, seconds: float, now: float) -> None:
+        """RATE_LIMITED: Discord gave no list, and says in how many seconds it will. Its word counts, not ours."""
+        self._free[guild] = now + seconds + SLACK

@@ -9,6 +9,12 @@ from attrs import frozen
 
 from rateway.errors import Unavailable
 
+MOST_SHARDS = 1_000_000
+"""More than any bot has; a larger number is a mistake, and would be planned for in vain."""
+
+LONGEST_URL = 2_000
+"""Characters of a gateway's URL."""
+
 
 @frozen
 class SessionStartLimit:
@@ -44,6 +50,8 @@ def read_gateway_bot(said: Mapping[str, object]) -> GatewayBot:
     if len(numbers) != 5 or any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in numbers):
         raise Unavailable("Discord's answer to GET /gateway/bot makes no sense")
     shards, total, remaining, reset_after, max_concurrency = (n for n in numbers if isinstance(n, int))
+    if shards > MOST_SHARDS:
+        raise Unavailable(f"Discord recommends {shards} shards, which makes no sense")
     return GatewayBot(
         read_url(said.get("url")),
         max(1, shards),
@@ -56,7 +64,7 @@ def read_url(value: object) -> str:
 
     :raises Unavailable: if it isn't one.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= LONGEST_URL:
         try:
             split = urlsplit(value)
         except ValueError:

@@ -1,13 +1,15 @@
 """The AMP contract between parent and child: one direction per section, and nothing else.
 
-An AMP value ends at 65,535 bytes: numbers of clusters and shards travel as runs, so that the largest plan fits; the
-configuration and a cluster's status fit, entities never travel here.
+An AMP value ends at 65,535 bytes: numbers of clusters and shards travel as runs, and the states of shards as a letter
+each, so that the largest plan fits; the configuration fits, entities never travel here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import ujson
 from twisted.protocols import amp
 from twisted.protocols.amp import Boolean, Float, Integer, String, Unicode
 
@@ -50,6 +52,29 @@ class Numbers(amp.Argument):
         return numbers
 
 
+class ClusterStatus(amp.Argument):
+    """A cluster's status as JSON, in which ``shards`` (shard → state) takes a byte for each: 10 kB at the most.
+
+    The shards of a cluster are a run, and their states a few.
+    """
+
+    def toString(self, inObject: Mapping[str, object]) -> bytes:
+        told = dict(inObject)
+        shards = told.pop("shards", None)
+        if isinstance(shards, Mapping) and shards:
+            states = list(dict.fromkeys(shards.values()))
+            letters = {state: chr(ord("a") + index) for index, state in enumerate(states)}
+            told["shards"] = [min(shards), states, "".join(letters[shards[shard]] for shard in sorted(shards))]
+        return ujson.dumps(told).encode()
+
+    def fromString(self, inString: bytes) -> dict[str, object]:
+        told: dict[str, Any] = ujson.loads(inString)
+        if "shards" in told:
+            first, states, letters = told["shards"]
+            told["shards"] = {first + at: states[ord(letter) - ord("a")] for at, letter in enumerate(letters)}
+        return told
+
+
 # Parent to child.
 
 
@@ -69,10 +94,10 @@ class RunClusters(Command):
 
 
 class Status(Command):
-    """How a cluster is, as JSON."""
+    """How a cluster is; empty if it isn't run here."""
 
     arguments = [(b"cluster", Integer())]
-    response = [(b"status", String())]
+    response = [(b"status", ClusterStatus())]
 
 
 class Stop(Command):
@@ -139,7 +164,8 @@ class ReportFatal(Command):
 class SendCommand(Command):
     """A bot's gateway command for a shard of another process; answered when it is sent, or refused with a reason.
 
-    ``left`` is how many seconds it may still wait.
+    ``left`` is how many seconds it may still wait. It may also be a wish for a member list
+    (``rateway.cluster.elsewhere.FETCH_MEMBERS``), which is answered when the list is there.
     """
 
     arguments = [(b"shard", Integer()), (b"op", Integer()), (b"payload", String()), (b"left", Float())]

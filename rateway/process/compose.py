@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,15 +14,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rateway.amqp.outages import Outages
-from rateway.cluster.commands import Send
+from rateway.cluster.chunking import Chunking
+from rateway.cluster.elsewhere import FETCH_MEMBERS, Send
+from rateway.cluster.patience import Patience
 from rateway.cluster.requests import Desk
 from rateway.cluster.service import ClusterService
 from rateway.cluster.spools import Spools, open_spools
 from rateway.cluster.turns import Turns
 from rateway.config import Config
 from rateway.errors import RequestRefused
+from rateway.gateway.memberlists import MemberLists
 from rateway.interfaces import IFatalReporter, IIdentifyGate
+from rateway.model.chunking import why_not
+from rateway.model.intents import Intent
 from rateway.model.plan import Cluster, make_plan
+from rateway.model.snowflake import shard_of
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.lock import FolderInUse
@@ -77,6 +84,7 @@ class Clusters:
         self._outages = Outages(reactor)
         self._services: dict[int, ClusterService] = {}
         self._cache: Cache | None = None
+        self._desk: Desk | None = None
         self._turns = Turns(reactor)
         self._stopping = False
 
@@ -110,13 +118,17 @@ class Clusters:
         found = [store.found for store in stores.values()]
         if found and self._config.cache_enabled:
             self._log.info("{found}", found=cache_found(found, self._parts.now()))
-        desk = Desk(self._cache, self._turns)
+        desk = self._desk = self._make_desk(self._cache)
         for number, store in stores.items():
             self._start(plan.clusters[number - 1], store, spools[number], desk)
 
     async def stop(self, final: bool = False) -> None:
         """Stop all clusters at the same time, each in its order."""
         self._stopping = True
+        if self._desk is not None and self._desk.chunking is not None:
+            self._desk.chunking.stop()
+        if self._desk is not None and self._desk.patience is not None:
+            self._desk.patience.stop()
         services = tuple(self._services.values())
         stopping = [service.stop_for_good() if final else service.stopService() for service in services]
         for succeeded, result in await DeferredList(stopping, consumeErrors=True):
@@ -136,6 +148,8 @@ class Clusters:
         """
         for service in self._services.values():
             if shard in service.shards:
+                if op == FETCH_MEMBERS:
+                    return self._fetch(int(payload), left)
                 return service.shards[shard].send(op, payload, self._reactor.seconds() + left)
         raise RequestRefused(f"shard {shard} is not running yet")
 
@@ -149,6 +163,30 @@ class Clusters:
         if any(shard in service.shards for service in self._services.values()):
             return self.send_here(shard, op, payload, left)
         return self._send_elsewhere(shard, op, payload, left)
+
+    def _fetch(self, guild: int, left: float) -> Deferred[None]:
+        """The member list of a guild of a cluster that runs here."""
+        chunking = None if self._desk is None else self._desk.chunking
+        if chunking is None:
+            raise RequestRefused("Discord is not asked for members")
+
+        def too_late(result: object, seconds: float) -> None:
+            raise RequestRefused(f"Discord did not send the members within {seconds:g} s")
+
+        return chunking.fetch(guild).addTimeout(left, self._reactor, too_late)
+
+    def _make_desk(self, cache: Cache) -> Desk:
+        config = self._config
+        mode, kinds = config.chunk_guilds, config.cache_entities
+        if mode == "off" or why_not(mode, config.intents, config.cache_enabled, kinds):
+            return Desk(cache, self._turns)
+        presences = bool(config.intents & Intent.GUILD_PRESENCES) and (kinds is None or "Presence" in kinds)
+        lists = MemberLists(f"rateway-{secrets.token_hex(4)}", presences)
+        chunking = Chunking(self._reactor, cache, self._turns, self._total, lists, mode == "startup")
+        if mode == "startup":
+            return Desk(cache, self._turns, chunking)
+        patience = Patience(self._reactor, cache.lacks, self._send, lambda guild: shard_of(guild, self._total))
+        return Desk(cache, self._turns, chunking, patience)
 
     def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools, desk: Desk) -> None:
         resumable = sorted(store.sessions())

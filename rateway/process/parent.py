@@ -22,6 +22,7 @@ from rateway.gateway.identify import Limits
 from rateway.http.client import GatewayBot, SessionStartLimit
 from rateway.interfaces import IFatalReporter
 from rateway.model import deadlines
+from rateway.model.chunking import why_not
 from rateway.model.plan import Plan, decide_total, make_plan, multiple_for, share_out
 
 from .discovery import AsksDiscord, Discovery
@@ -182,6 +183,10 @@ class Parent(Service):
             total=bot.limit.total,
             concurrency=bot.limit.max_concurrency,
         )
+        known = self._config
+        unasked = why_not(known.chunk_guilds, known.intents, known.cache_enabled, known.cache_entities)
+        if unasked:
+            self._log.warn("{note}", note=unasked)
         if bot.limit.remaining < plan.total:
             self._log.warn(
                 "Discord allows {remaining} session starts in the next {wait}, fewer than there are shards: those "

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeAlias
 
-import ujson
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionClosed, ProcessExitedAlready
@@ -235,7 +234,7 @@ class Supervisor:
             except commands.Fault as error:
                 self._log.warn("{name} tells no status: {error}", name=self.name, error=str(error))
                 continue
-            told.append(ujson.loads(answer["status"]))
+            told.append(answer["status"])
         return told
 
     async def _instruct(self, life: Life) -> None:

@@ -1,4 +1,4 @@
-"""The commands of bots on their way to Discord, each with the Deferred that answers it."""
+"""The commands of bots on their way to Discord, each with the Deferred that answers it; and rateway's own requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 
 from rateway.errors import RequestRefused
+from rateway.gateway.budget import SendBudget
 from rateway.gateway.commands import Command, CommandQueue, Outcome
+from rateway.gateway.spare import Spare
 from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD
 
 from .speaker import Speaker
@@ -16,16 +18,24 @@ from .timer import Timer
 
 
 class Outbox:
-    """One shard's commands; they outlive its connections."""
+    """One shard's commands; they outlive its connections.
 
-    __slots__ = ("_clock", "_queue", "_speaker", "_timer")
+    Most shards of many have none: what holds them is made when the first comes.
+    """
+
+    __slots__ = ("_clock", "_made", "_speaker", "_timer")
 
     def __init__(self, clock: IReactorTime, speaker: Callable[[], Speaker | None]) -> None:
         """:param speaker: gives who may speak commands now, or None."""
         self._clock = clock
         self._speaker = speaker
-        self._queue = CommandQueue()
+        self._made: tuple[CommandQueue, Spare] | None = None
         self._timer = Timer(clock, self.pump)
+
+    @property
+    def spare(self) -> Spare:
+        """What the commands leave for rateway's own requests."""
+        return self._make()[1]
 
     def send(self, op: int, payload: bytes, deadline: float) -> Deferred[None]:
         """Queue a command; fires when it is written, fails with :class:`RequestRefused`."""
@@ -34,20 +44,23 @@ class Outbox:
         if len(payload) > MAX_PAYLOAD:
             return fail(RequestRefused(f"the payload has {len(payload)} bytes, Discord takes {MAX_PAYLOAD}"))
         done: Deferred[None] = Deferred()
-        refused = self._queue.add(Command(op, payload, deadline, done), self._clock.seconds())
+        refused = self._make()[0].add(Command(op, payload, deadline, done), self._clock.seconds())
         self.pump()
         _refuse(refused)
         return done
 
     def pump(self) -> None:
         """Send what may be sent, refuse what is too late, and come back in time."""
+        if self._made is None:
+            return
+        queue, _ = self._made
         now, speaker = self._clock.seconds(), self._speaker()
         budget = None if speaker is None else speaker.budget
-        take = self._queue.due(now, budget)
+        take = queue.due(now, budget)
         if speaker is not None:
             for command in take.send:
                 speaker.say(command.payload)
-        then = self._queue.next_time(now, budget)
+        then = queue.next_time(now, budget)
         if then is None:
             self._timer.cancel()
         else:
@@ -57,11 +70,29 @@ class Outbox:
             _answer(command.token).callback(None)
         _refuse(take.refused)
 
+    def room(self) -> tuple[Spare, SendBudget] | None:
+        """The room for a request of rateway's own: what is spare, of which budget; None while nothing can be sent."""
+        speaker = self._speaker()
+        return None if speaker is None else (self.spare, speaker.budget)
+
+    def say(self, payload: bytes) -> None:
+        """Write a request of rateway's own, which has taken its room."""
+        speaker = self._speaker()
+        if speaker is not None:
+            speaker.say(payload)
+
     def close(self, reason: str) -> None:
         """Refuse whatever still waits."""
-        refused = self._queue.refuse_all(reason)
-        self._timer.cancel()
-        _refuse(refused)
+        if self._made is not None:
+            refused = self._made[0].refuse_all(reason)
+            self._timer.cancel()
+            _refuse(refused)
+
+    def _make(self) -> tuple[CommandQueue, Spare]:
+        if self._made is None:
+            queue = CommandQueue()
+            self._made = queue, Spare(queue)
+        return self._made
 
 
 def _refuse(outcomes: Iterable[Outcome]) -> None:

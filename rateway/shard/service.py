@@ -43,6 +43,7 @@ class ShardService(Service):
     """One shard.
 
     :ivar session: the session, at the sequence of the last event given to the sink; None without one.
+    :ivar outbox: what is sent in other names than the shard's own.
     """
 
     _log = Logger()
@@ -77,7 +78,7 @@ class ShardService(Service):
         self._todo: act.Actions | None = None
         self._timer = Timer(self._clock, self._timer_fired)
         self._speaker: Speaker | None = None
-        self._outbox: Outbox | None = None
+        self.outbox = Outbox(self._clock, self._command_speaker)
         self._link = Link(
             reactor, settings.compression, self, connect or partial(endpoint_for, reactor), settings.distrusted
         )
@@ -111,8 +112,7 @@ class ShardService(Service):
             super().stopService()
         self._permit.withdraw()
         self._perform(self._lifecycle.stop(self._clock.seconds(), final))
-        if self._outbox is not None:
-            self._outbox.close("rateway is stopping")
+        self.outbox.close("rateway is stopping")
         return self._link.gone()
 
     def stopService(self) -> Deferred[None]:
@@ -128,9 +128,7 @@ class ShardService(Service):
         """
         if self._lifecycle.state == "stopped":
             return fail(RequestRefused("the shard is stopped"))
-        if self._outbox is None:
-            self._outbox = Outbox(self._clock, self._command_speaker)
-        return self._outbox.send(op, payload, deadline)
+        return self.outbox.send(op, payload, deadline)
 
     def pause(self) -> None:
         """Stop reading: nobody can take events. Heartbeats go on; after a minute the connection is closed."""
@@ -241,8 +239,7 @@ class ShardService(Service):
                     self._log.failure("shard {shard}: {action!r} failed", shard=self._shard_id, action=action)
         finally:
             self._todo = None
-        if self._outbox is not None:
-            self._outbox.pump()
+        self.outbox.pump()
 
     def _ask_to_refill(self) -> None:
         if self._refill and self.running and self._lifecycle.state == "active":
@@ -272,7 +269,7 @@ class ShardService(Service):
             )
 
     def _seq(self) -> int | None:
-        return None if self.session is None else self.session.seq
+        return self.session.seq if self.session is not None and self._lifecycle.state in _FLOWING else None
 
     def _heard_nothing(self) -> None:
         self._perform(self._lifecycle.broken(OwnClose.ZOMBIE, "heartbeats are not acknowledged", self._clock.seconds()))
@@ -316,7 +313,7 @@ class ShardService(Service):
             self._speaker.pulse.resume(self._clock.seconds())
 
     def _note(self, action: act.Note) -> None:
-        say = self._log.error if action.our_fault else self._log.info
+        say = self._log.error if action.our_fault else self._log.warn if action.loss else self._log.info
         say("shard {shard}: {what}", shard=self._shard_id, what=action.sentence)
 
     def _command_speaker(self) -> Speaker | None:

@@ -179,6 +179,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 seconds,
             ),
             Option("load-sessions", "sessions that must be there before the load begins", "N", 1, whole),
+            Option("load-tick", "between two handfuls of the load", "SECONDS", _DEFAULTS.load_tick, speed),
         ),
     ),
     (
@@ -186,6 +187,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option("heartbeat-interval", "as announced by HELLO", "SECONDS", _DEFAULTS.heartbeat_interval, seconds),
             Option("replay-limit", "events a session keeps for a RESUME", "N", _DEFAULTS.replay_limit, whole),
+            Option("replay-bytes", "bytes of them at most", "N", _DEFAULTS.replay_bytes, whole),
             Option("replay-age", "how long a session outlives its connection", "SECONDS", 300.0, seconds),
             Option(
                 "reconnect-after",

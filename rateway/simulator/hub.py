@@ -82,7 +82,7 @@ class Hub:
         self.addresses = Addresses()
         self.resumption = Resumption()
         self.connections: dict[int, Connection] = {}
-        self.sessions = Sessions(options.replay_limit, options.replay_age)
+        self.sessions = Sessions(options.replay_limit, options.replay_age, options.replay_bytes)
         self.keys = KeyedWindow(options.identify_window)
         self.lists = KeyedWindow(options.chunk_window)
         self.allowance = self._open_allowance()

@@ -34,12 +34,15 @@ class SimulatorOptions:
         sessions. What a client measures stays in its own seconds: heartbeats, windows of limits, delays.
     :ivar load: packed events a second, over all sessions (see ``load``).
     :ivar load_sessions: how many sessions must have got all their guilds before the load begins.
+    :ivar load_tick: between two handfuls of the load.
     :ivar allowed_intents: privileged intents not among them are answered by close 4014.
     :ivar identify_window: how long one IDENTIFY keeps its key (5 s at Discord).
     :ivar send_limit: payloads a client may send in ``send_window`` seconds.
     :ivar chunk_window: how long one whole member list keeps its guild (RATE_LIMITED before that).
     :ivar heartbeat_slack: how late a heartbeat may be, as a share of the interval (at least one second).
     :ivar replay_limit: events a session keeps for a RESUME.
+    :ivar replay_bytes: bytes of them at most; what packed events share is not counted, and the last event is kept
+        however large it is.
     :ivar replay_age: how old these may be, and how long a session outlives its connection.
     :ivar reconnect_after: who resumes at the main address, though READY named another, gets op 7 after this; 0: never.
     :ivar trailing_slash: whether the gateway's addresses end with a slash.
@@ -68,6 +71,7 @@ class SimulatorOptions:
     rate: float = 0.0
     load: float = 0.0
     load_sessions: int = 1
+    load_tick: float = 0.02
     mix: str | Mapping[str, float] = "realistic"
     speed: float = 1.0
     token: str = field(default="simulator-token", repr=False)
@@ -79,6 +83,7 @@ class SimulatorOptions:
     send_window: float = 60.0
     chunk_window: float = 30.0
     replay_limit: int = 10_000
+    replay_bytes: int = 64 << 20
     replay_age: float = 300.0
     reconnect_after: float = 0.0
     trailing_slash: bool = False

@@ -267,7 +267,7 @@ class Journal:
         if waiter.tick is not None and waiter.tick.active():
             waiter.tick.cancel()
 
-    def until(self, predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> Deferred[T]:
+    def until(self, predicate: Callable[[], T], timeout: float = 60.0, what: str = "") -> Deferred[T]:
         """Fires with the predicate's value as soon as it is true.
 
         It is tried at each happening, and every 50 ms for what the simulator can't see.

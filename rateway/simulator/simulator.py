@@ -25,7 +25,7 @@ Addresses and time
     (identify window, allowance, sends, RATE_LIMITED, REST), heartbeats and the times in records are the reactor's.
 
 Waiting
-    ``await until(predicate, timeout=10.0, what="")``: the predicate's value as soon as it is true; it is tried at
+    ``await until(predicate, timeout=60.0, what="")``: the predicate's value as soon as it is true; it is tried at
     each happening and every 50 ms; TimeoutError otherwise.
 
 What happened (lists, oldest first; see ``records``)
@@ -222,7 +222,7 @@ class Simulator(Controls):
         hub = self.hub
         for connection in tuple(hub.connections.values()):
             connection.drop("rst")
-        await self.until(lambda: not hub.connections, 5.0, "all connections ended")
+        await self.until(lambda: not hub.connections, 30.0, "all connections ended")
         hub.cancel_calls()
         self.options = options or self.options
         self._site.resource = self._build()
@@ -259,7 +259,7 @@ class Simulator(Controls):
             # TLS that has ended can't be aborted, and says so in its own way.
             with suppress(AttributeError):
                 transport.abortConnection()
-        await self.until(lambda: not self.hub.connections, 5.0, "all connections ended")
+        await self.until(lambda: not self.hub.connections, 30.0, "all connections ended")
         await deferLater(self._reactor, 0)
         self.hub.cancel_calls()
 
@@ -284,7 +284,7 @@ class Simulator(Controls):
 
     # --- what happened
 
-    def until(self, predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> Deferred[T]:
+    def until(self, predicate: Callable[[], T], timeout: float = 60.0, what: str = "") -> Deferred[T]:
         """Fires with the predicate's value as soon as it is true; see the module's docstring."""
         return self.hub.journal.until(predicate, timeout, what)
 

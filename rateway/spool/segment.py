@@ -9,7 +9,8 @@ from attrs import define
 
 from .record import Found, records
 
-HEADER = b"rateway spool 1\n"
+_OURS = b"rateway spool "
+HEADER = _OURS + b"1\n"
 """Begins each file; the number is the version of the records."""
 
 _PREFIX, _SUFFIX = "events-", ".spool"
@@ -78,9 +79,10 @@ class Segment:
         finally:
             os.close(fd)
 
-    def version_is_known(self) -> bool:
-        """Whether it begins as one of ours does."""
-        return self.read(0, len(HEADER)) == HEADER
+    def is_of_another_version(self) -> bool:
+        """Whether it begins with a version that isn't ours. With none, it is damaged, and its records may be whole."""
+        beginning = self.read(0, len(HEADER))
+        return beginning.startswith(_OURS) and beginning != HEADER
 
     def cut_tail(self) -> int:
         """Drop what follows the last whole record: a crash left it half written. Returns how many bytes that was."""

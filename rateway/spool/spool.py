@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, field
 from twisted.logger import Logger
 
+from rateway.complaints import Complaints
 from rateway.errors import ConfigError, Unavailable
 
 from .record import SpooledEvent, encode, missing, records
@@ -64,6 +67,7 @@ class Spool:
     _head: tuple[int, int] = field(init=False, default=(0, 0))
     """File number and offset of the first unconfirmed record."""
     _dirty: set[Segment] = field(init=False, factory=set)
+    _complaints: Complaints = field(init=False, factory=Complaints)
 
     @classmethod
     def open(cls, folder: Path, limit: int, segment_size: int = SEGMENT_SIZE) -> Spool:
@@ -89,9 +93,10 @@ class Spool:
         found = Segment.all_in(folder)
         segments: deque[Segment] = deque()
         for segment in found:
-            if segment.size < len(HEADER) and segment is found[-1]:
+            if segment.size < len(HEADER):
+                # Made, and not written before the process or the machine went down.
                 segment.delete()
-            elif not segment.version_is_known():
+            elif segment.is_of_another_version():
                 raise ConfigError(
                     f"STATE_DIR: {segment.path} holds events of another version of rateway: start that version once "
                     "more until the broker has them, or move the file away and lose them"
@@ -124,6 +129,11 @@ class Spool:
         self._last_index = self.unread
         if not self.unread:
             self._reset()
+
+    @property
+    def is_dirty(self) -> bool:
+        """Something was written that :meth:`sync` was not called for yet."""
+        return bool(self._dirty)
 
     @property
     def is_empty(self) -> bool:
@@ -166,8 +176,9 @@ class Spool:
     def _write(self, data: bytes) -> tuple[Segment, int]:
         """The file that took the data, and where in it they begin."""
         try:
-            fresh = not self._segments or self._segments[-1].size >= self._segment_size
-            segment = Segment.create(self.folder, self._next_number) if fresh else self._segments[-1]
+            last = self._segments[-1] if self._segments else None
+            fresh = last is None or last.size >= self._segment_size or not last.path.exists()
+            segment = Segment.create(self.folder, self._next_number) if last is None or fresh else last
             start = segment.size
             try:
                 segment.append(data)
@@ -200,7 +211,10 @@ class Spool:
             segment = next(segment for segment in self._segments if segment.number >= number)
             if segment.number != number:
                 number, start = segment.number, len(HEADER)
-            data = self._piece(segment, start, limit - size)
+            try:
+                data = self._piece(segment, start, limit - size)
+            except OSError:
+                data = b""
             place = start
             for event, end, skipped in records(data):
                 self._note_damage(segment, skipped)
@@ -257,10 +271,12 @@ class Spool:
             if self.is_empty:
                 self._reset()
             else:
-                self._write_head()
+                # First what makes room: on a full disk there is none for the head.
                 self._delete_before(place[0])
+                self._write_head()
         except OSError as error:
-            self._log.warn("{folder} can't be tidied: {error}", folder=str(self.folder), error=error.strerror)
+            if self._complaints.worth_saying(str(error.strerror), time.monotonic()):
+                self._log.warn("{folder} can't be tidied: {error}", folder=str(self.folder), error=error.strerror)
 
     def confirm_taken(self) -> None:
         """All that is in memory too, or was, is where it belongs. Never raises OSError."""
@@ -311,14 +327,16 @@ class Spool:
         dirty, self._dirty = self._dirty, set()
         if not dirty:
             return
-        for segment in dirty:
-            try:
-                segment.sync()
-            except FileNotFoundError:
-                # Confirmed and deleted meanwhile.
-                continue
-        fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            for segment in dirty:
+                # One that was confirmed meanwhile is deleted.
+                with suppress(FileNotFoundError):
+                    segment.sync()
+            fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            self._dirty |= dirty
+            raise

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import lmdb
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
@@ -99,12 +99,13 @@ def write_batch_sliced(
     view = TransactionView(transaction, what, time.time_ns() // 1_000_000, notes)
     moved = outcome.sessions
     for shard, session, dispatches in batch:
-        record = moved.get(shard) or sessions.get(shard)
+        record = moved.get(shard)
+        if record is None:
+            known = sessions.get(shard)
+            if known is not None and known.id == session.id:
+                record = moved[shard] = known.at(session.resume_url)
         if record is None or record.id != session.id:
-            record = SessionRecord(session.id, session.resume_url)
-        elif shard not in moved:
-            record = evolve(record, resume_url=session.resume_url)
-        moved[shard] = record
+            record = moved[shard] = SessionRecord(session.id, session.resume_url)
         view.shard_id = shard
         yield from _apply(transaction, view, record, dispatches, updates, outcome.failed)
     write_kept(transaction, outcome, kept, sessions)
@@ -119,7 +120,9 @@ def write_kept(
     for shard, (session_id, seq) in kept.items():
         record = moved.get(shard) or sessions.get(shard)
         if record is not None and record.id == session_id and seq > record.kept:
-            moved[shard] = evolve(record, kept=seq)
+            if shard not in moved:
+                record = moved[shard] = record.at(record.resume_url)
+            record.kept = seq
     write_sessions(transaction, moved)
 
 

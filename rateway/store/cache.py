@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from rateway.errors import RequestRefused
 
-from . import standing
+from . import membership, standing
 from .cluster import ClusterStore
 from .layout import Layout
+from .membership import Membership
 from .pages import PAGE_BYTES, Steps
-from .queries import Attempt, Find, Query, Question, Where, parse_query
+from .queries import About, Attempt, Find, Query, Question, Where, parse_query
 from .sources import Sources
 from .standing import Answer
 from .view import Reader
@@ -26,6 +27,8 @@ _REMEMBERED = 100_000
 """Ids of which it is remembered in whose store they were found."""
 
 _DISABLED = "CACHE_ENABLED is false"
+_ANY: frozenset[str] = frozenset()
+"""The kinds that have to be kept for what is kept in any case."""
 
 
 class Cache:
@@ -71,23 +74,52 @@ class Cache:
         if query.steps is None:
             answer = self._look_up(question)
         else:
-            answer = yield from self._run(query, query.steps(self._layout, question.values, room))
+            answer = yield from self._run(query.kinds, query.steps(self._layout, question.values, room))
         if answer.body is None or query.steps is not None:
             gap = self._sources.gap(query.kinds)
             if gap is not None:
                 return Answer(answer.body, {**answer.headers, **_not_maintained(gap)})
         return answer
 
+    def lacks(self, question: Question) -> int | None:
+        """The guild whose member list could make the answer whole, if the answer isn't whole without it."""
+        query, values = question.query, question.values
+        if query.members is None or not self._enabled:
+            return None
+        guild = values[0]
+        user = values[1] if query.members is About.ONE else None
+        assert isinstance(guild, int) and (user is None or isinstance(user, int)), "as they were parsed"
+
+        def find(reader: Reader) -> bool:
+            return membership.lacking(reader, guild, user)
+
+        return guild if self._sources.read(self._layout.owner(guild), query.kinds, find) else None
+
+    def membership(self, guild: int) -> Membership | None:
+        """What is known of a guild's members; ``None`` if the bot isn't in it."""
+        return self._sources.read(self._layout.owner(guild), _ANY, lambda reader: membership.of_guild(reader, guild))
+
+    def unfinished(self, shard: int) -> Generator[None, None, list[tuple[int, int]]]:
+        """The guilds of a shard of which not all members are known, with how many they have; with pauses.
+
+        :raises RequestRefused: if they can't be read to the end.
+        """
+        layout = self._layout
+        return self._run(_ANY, membership.unfinished(layout.cluster(shard), shard, layout.total))
+
     def close(self) -> None:
         """Close what was opened for reading; the own stores are their owners' to close."""
         self._sources.close()
 
-    def _run(self, query: Query, steps: Steps[T]) -> Generator[None, None, T]:
-        """Give the steps the readers they want, each good for one step."""
+    def _run(self, kinds: frozenset[str], steps: Steps[T]) -> Generator[None, None, T]:
+        """Give the steps the readers they want, each good for one step.
+
+        :param kinds: that a store has to keep.
+        """
         try:
             wanted = next(steps)
             while True:
-                following = self._sources.read(wanted, query.kinds, steps.send)
+                following = self._sources.read(wanted, kinds, steps.send)
                 if following is None:
                     if getgeneratorstate(steps) == GEN_CLOSED:
                         # What couldn't be read was under their hands.
@@ -116,11 +148,8 @@ class Cache:
             return self._sources.read(self._layout.owner(guild), query.kinds, find) or Answer(None)
         if attempt.where is Where.ANY:
             return self._anywhere(query, attempt, values)
-        newest: bytes | None = None
-        for cluster in self._clusters:
-            found = self._sources.read(cluster, query.kinds, lambda reader: attempt.find(reader, *values))
-            if found is not None and (newest is None or found[:8] > newest[:8]):
-                newest = found
+        copies = self._sources.each(self._clusters, query.kinds, lambda reader: attempt.find(reader, *values))
+        newest = max((found for _, found in copies), key=_time, default=None)
         return Answer(None if newest is None else newest[8:])
 
     def _anywhere(self, query: Query, attempt: Attempt, values: tuple[Any, ...]) -> Answer:
@@ -132,13 +161,11 @@ class Cache:
             if answer is not None:
                 self._found_in.move_to_end(memory)
                 return answer
-        for cluster in self._clusters:
-            answer = None if cluster == remembered else self._sources.read(cluster, query.kinds, find)
-            if answer is not None:
-                self._found_in[memory] = cluster
-                if len(self._found_in) > _REMEMBERED:
-                    self._found_in.popitem(last=False)
-                return answer
+        for cluster, answer in self._sources.each(self._clusters, query.kinds, find):
+            self._found_in[memory] = cluster
+            if len(self._found_in) > _REMEMBERED:
+                self._found_in.popitem(last=False)
+            return answer
         return Answer(None)
 
     def _in_guild(self, query: Query, attempt: Attempt, values: tuple[Any, ...], guild: int, reader: Reader) -> Answer:
@@ -155,6 +182,11 @@ class Cache:
         if guild is None:
             return None if body is None else Answer(body)
         return Answer(body, standing.of_guild(reader, guild, self._layout.shard(guild)))
+
+
+def _time(copy: bytes) -> bytes:
+    """When it was seen: the beginning of what :attr:`Where.NEWEST` finds."""
+    return copy[:8]
 
 
 def _not_maintained(reason: str) -> dict[str, object]:

@@ -61,6 +61,7 @@ class ClusterStore:
         self._failures = Failures()
         self._work: LongWork[Outcome] | None = None
         self._idle_events = 0
+        self._grown = 0
         self._closed = False
         self._readers_checked = time.monotonic()
         self._sessions = self._transact(lambda transaction: prepare(transaction, kept, opened.carried)) or {}
@@ -139,15 +140,11 @@ class ClusterStore:
         An event at or below its session's ``applied`` cursor changes nothing. One that fails to compute changes
         nothing either: its guild is marked stale, it is logged and counted, and the others are applied.
 
-        Where no event has an effect, the cursor may be written with a later batch: hearing them again harms nothing.
-
         :param batch: of each read: the shard, the session after the last event, the events.
         :param kept: shard → session id and the sequence below which every event is kept by the broker.
         """
         self.finish()
         if self.stopped or self._closed:
-            return
-        if not kept and self._pass_over(batch):
             return
         self._idle_events = 0
         self._settle(
@@ -164,7 +161,24 @@ class ClusterStore:
             )
         )
 
-    def begin(self, batch: Batch, kept: Mapping[int, tuple[str, int]]) -> bool:
+    def pass_over(self, batch: Batch) -> bool:
+        """If no event of the batch has an effect, move the cursors ``applied`` in memory alone; whether that was so.
+
+        They are written with a later batch, after :data:`_IDLE_EVENTS` at the latest: hearing such events again harms
+        nothing.
+        """
+        if self.stopped or self._closed or self.busy or self._idle_events > _IDLE_EVENTS:
+            return False
+        if not is_idle(batch, self._updates, self._sessions):
+            return False
+        for shard, _, dispatches in batch:
+            if dispatches:
+                record = self._sessions[shard]
+                record.applied = max(record.applied, dispatches[-1][0])
+                self._idle_events += len(dispatches)
+        return True
+
+    def begin(self, batch: Batch) -> bool:
         """Put a batch in slice by slice, if it has an event that may take long: then go on with :meth:`step`.
 
         It is one transaction all the same: until :meth:`finish` nothing of it can be read, and after a crash nothing of
@@ -180,7 +194,7 @@ class ClusterStore:
             lambda transaction: write_batch_sliced(
                 transaction,
                 batch,
-                kept,
+                {},
                 what=self._kept,
                 updates=self._updates,
                 sessions=self._sessions,
@@ -208,6 +222,7 @@ class ClusterStore:
         while (work := self._work) is not None:
             self._attempt(partial(work.commit, last) if work.done else work.step)
             if work.committed:
+                self._grown = 0
                 self._work = None
                 self._settle(work.result)
 
@@ -244,17 +259,6 @@ class ClusterStore:
             self.environment.close()
             self._lock.release()
 
-    def _pass_over(self, batch: Batch) -> bool:
-        """If no event of the batch has an effect, move the cursors in memory alone."""
-        if self._idle_events > _IDLE_EVENTS or not is_idle(batch, self._updates, self._sessions):
-            return False
-        for shard, _, dispatches in batch:
-            if dispatches:
-                record = self._sessions[shard]
-                record.applied = max(record.applied, dispatches[-1][0])
-                self._idle_events += len(dispatches)
-        return True
-
     def _settle(self, outcome: Outcome | None) -> None:
         """A batch's transaction is committed, or was given up."""
         if outcome is not None:
@@ -283,7 +287,9 @@ class ClusterStore:
         while True:
             try:
                 with self.environment.writing() as transaction:
-                    return work(transaction)
+                    result = work(transaction)
+                self._grown = 0
+                return result
             except lmdb.MapFullError:
                 if not self._grow():
                     return None
@@ -295,10 +301,14 @@ class ClusterStore:
         """Take more room of the disk; whether there was any. The transaction that wanted it is given up."""
         self._notes.drop_all()
         try:
-            self.environment.grow()
+            self.environment.grow(self._grown)
         except OSError as error:
+            # By the next start its sessions are far behind, and Discord's replay with them; the slots have them as they
+            # are by then.
+            self._distrust()
             self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
             return False
+        self._grown += 1
         return True
 
     def _damaged(self, error: Exception) -> None:

@@ -26,6 +26,10 @@ class Layout:
         """The shard that owns the guild."""
         return shard_of(guild, self.total)
 
+    def cluster(self, shard: int) -> int:
+        """The cluster that has the shard."""
+        return shard // self.per_cluster + 1
+
     def owner(self, guild: int) -> int:
         """The cluster that owns the guild."""
-        return shard_of(guild, self.total) // self.per_cluster + 1
+        return self.cluster(shard_of(guild, self.total))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lmdb
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
-from . import keys, trust
+from . import generation, keys, trust
 from .batch import write_sessions
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
@@ -88,15 +88,24 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         carried = _carried(folder, found, record)
         _set_aside(path, why)
         written = None
+    elif not path.exists():
+        generation.advance(folder.parent)
     trust.write(note, record)
     try:
-        return Opened(_believable(path, kept, carried, initial_size), carried, written)
+        opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
+        return evolve(opened, written=written)
     except Damaged as damage:
         _set_aside(path, str(damage))
     return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
 
 
-def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], initial_size: int) -> Environment:
+def _believable(
+    path: Path,
+    kept: Kept,
+    carried: Mapping[int, SessionRecord],
+    from_slots: Callable[[], Mapping[int, SessionRecord]],
+    initial_size: int,
+) -> Opened:
     """The environment, if it can be prepared.
 
     :raises Damaged: if not, or it is none.
@@ -104,6 +113,9 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     environment = Environment.for_writing(path, initial_size)
     try:
         with environment.writing() as transaction:
+            if transaction.get(keys.META) is None:
+                # Just begun; or an earlier start began it after it had set another one aside, and failed then.
+                carried = carried or from_slots()
             prepare(transaction, kept, carried)
     except lmdb.MapFullError:
         # It only has to grow.
@@ -114,7 +126,7 @@ def _believable(path: Path, kept: Kept, carried: Mapping[int, SessionRecord], in
     except BaseException:
         environment.close()
         raise
-    return environment
+    return Opened(environment, carried)
 
 
 def prepare(
@@ -178,6 +190,7 @@ def _set_aside(path: Path, why: str) -> None:
     aside = path.with_name(f"{path.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
+    generation.advance(path.parent.parent)
     _log.warn(
         "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord",
         path=str(path),

@@ -53,6 +53,14 @@ class Where(Enum):
     """All: of several answers, each with its time before it, the newest is taken."""
 
 
+class About(Enum):
+    """Which of a guild's members must be known for the answer to be whole; the guild is the first argument."""
+
+    ONE = "one"
+    """The one that the second argument names."""
+    ALL = "all"
+
+
 @frozen
 class Attempt:
     """One way to find an answer.
@@ -93,6 +101,7 @@ class Query:
     :ivar attempts: in order, until one finds something.
     :ivar steps: if it may have to read much, how; then there are no attempts.
     :ivar tells_members: whether the answer says how many of the guild's members are known.
+    :ivar members: of whom it is about, if it is about members of a guild.
     """
 
     arguments: tuple[Argument, ...]
@@ -100,6 +109,7 @@ class Query:
     attempts: tuple[Attempt, ...] = ()
     steps: List | None = None
     tells_members: bool = False
+    members: About | None = None
 
 
 @frozen
@@ -136,7 +146,7 @@ def _page(after: str) -> tuple[Argument, ...]:
 
 
 def _by_guild(kind: str, find: Find, *arguments: str) -> Query:
-    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.OWNER, find),), tells_members=kind == "Member")
+    return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.OWNER, find),))
 
 
 def _by_id(
@@ -155,7 +165,8 @@ def _newest(kind: str, find: Find, *arguments: str) -> Query:
 
 
 def _of_guild(kind: str, rows: Rows, after: str) -> Query:
-    return Query((Argument("guild"), *_page(after)), frozenset({kind}), steps=in_guild(rows))
+    members = About.ALL if rows.are_members else None
+    return Query((Argument("guild"), *_page(after)), frozenset({kind}), steps=in_guild(rows), members=members)
 
 
 QUERIES: dict[str, Query] = {
@@ -164,7 +175,13 @@ QUERIES: dict[str, Query] = {
     "GuildChannel": _by_id("GuildChannel", answers.channel, "channel", guild_of=answers.guild_of_channel),
     "PrivateChannel": _by_id("PrivateChannel", answers.private_channel, "channel"),
     "Emoji": _by_id("Emoji", answers.emoji, "emoji", guild_of=answers.guild_of_emoji),
-    "Member": _by_guild("Member", answers.member, "guild", "user"),
+    "Member": Query(
+        _ids("guild", "user"),
+        frozenset({"Member"}),
+        (Attempt(Where.OWNER, answers.member),),
+        tells_members=True,
+        members=About.ONE,
+    ),
     "Message": _in_channel("Message", answers.message, "channel", "message"),
     "Presence": _by_guild("Presence", answers.presence, "guild", "user"),
     "Role": _by_id("Role", answers.role, "role", guild_of=answers.guild_of_role),
@@ -193,6 +210,7 @@ QUERIES: dict[str, Query] = {
         (*_ids("guild", "user"), Argument("channel", optional=True)),
         frozenset({"Guild", "Role", "Member", "GuildChannel"}),
         (Attempt(Where.OWNER, member_permissions),),
+        members=About.ONE,
     ),
     "GuildChannels": _of_guild("GuildChannel", of_table(CHANNELS, channel), "after_channel"),
     "GuildThreads": _of_guild("GuildChannel", of_table(THREADS, thread), "after_thread"),
@@ -222,6 +240,7 @@ QUERIES: dict[str, Query] = {
         ),
         frozenset({"Member"}),
         steps=search.members,
+        members=About.ALL,
     ),
 }
 

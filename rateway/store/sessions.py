@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from rateway.model.session import Session
 
@@ -39,16 +39,23 @@ class SessionRecord:
     complete: bool = False
     applied: int = 0
     kept: int = 0
+    _names: bytes = field(default=b"", eq=False, repr=False)
+    """The end of the row, which stays the same."""
 
     def encode(self) -> bytes:
         """The record's row."""
-        name = self.id.encode()
-        return (
-            _cursors.pack(self.complete, self.applied, self.kept)
-            + len(name).to_bytes(2, "big")
-            + name
-            + self.resume_url.encode()
-        )
+        if not self._names:
+            name = self.id.encode()
+            self._names = len(name).to_bytes(2, "big") + name + self.resume_url.encode()
+        return _cursors.pack(self.complete, self.applied, self.kept) + self._names
+
+    def at(self, resume_url: str) -> SessionRecord:
+        """A copy, to be changed, of a session that is now to be resumed at this URL.
+
+        This one is what the store has until a transaction is committed.
+        """
+        names = self._names if resume_url == self.resume_url else b""
+        return SessionRecord(self.id, resume_url, self.complete, self.applied, self.kept, names)
 
     @classmethod
     def decode(cls, row: bytes) -> SessionRecord:

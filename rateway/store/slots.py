@@ -7,6 +7,7 @@ everything was confirmed or safely on disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from collections.abc import Mapping
@@ -56,10 +57,10 @@ class Slots:
         :param sessions: each with the sequence up to which all is kept.
         :raises OSError: if the disk fails; the other slot is untouched.
         """
-        self._number += 1
+        number = self._number + 1
         slot = Slot(
             VERSION,
-            self._number,
+            number,
             self._total,
             self._shards.start,
             len(self._shards),
@@ -67,12 +68,18 @@ class Slots:
             {shard: (session.id, session.resume_url, session.seq) for shard, session in sessions.items()},
         )
         data = msgspec.json.encode(slot)
-        fd = os.open(self._paths()[self._number % 2], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        content = b"%08x\n" % zlib.crc32(data) + data
+        # Over what is there: on a full disk the room that truncating gives away is somebody else's the next moment.
+        fd = os.open(self._paths()[number % 2], os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, b"%08x\n" % zlib.crc32(data) + data)
+            if os.pwrite(fd, content, 0) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.ftruncate(fd, len(content))
             os.fsync(fd)
         finally:
             os.close(fd)
+        # Only now: who failed tries this one again, and leaves the whole one alone.
+        self._number = number
 
     def _paths(self) -> tuple[Path, Path]:
         first, second = _NAMES

@@ -42,9 +42,14 @@ def of_guild(reader: Reader, guild: int, shard: int) -> dict[str, object]:
     if session is not None:
         headers["as_of_seq"] = applied_of(session)
     state = reader.get(keys.guild_state(guild))
-    if (state is not None and _UNAVAILABLE in state) or reader.has(keys.stale(guild)):
+    if (state is not None and is_unavailable(state)) or reader.has(keys.stale(guild)):
         headers["stale"] = True
     return headers
+
+
+def is_unavailable(state: bytes) -> bool:
+    """Whether a guild is in an outage, by the row of its state."""
+    return _UNAVAILABLE in state
 
 
 def of_members(reader: Reader, guild: int) -> dict[str, object]:

@@ -76,7 +76,7 @@ class World(Protocol):
 class ContractTests:
     """The suite: mix it into a ``TestCase`` that makes a world."""
 
-    timeout = 60
+    timeout = 300
 
     async def make_world(self) -> World:
         raise NotImplementedError

@@ -71,7 +71,7 @@ class RabbitWorld:
         async def check() -> bool:
             return met()
 
-        await eventually(check, what=what, timeout=30, every=0.02)
+        await eventually(check, what=what, every=0.02)
 
     async def pause(self, seconds: float) -> None:
         await deferLater(self.reactor, seconds)

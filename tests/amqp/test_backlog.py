@@ -282,6 +282,24 @@ class RefusedTests(BenchTestCase):
         self.assertEqual(bench.sequences(), [1, 2, 3, 4, 1, 2, 3, 4, 1])
         self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
 
+    def test_power_cut_amid(self) -> None:
+        """Before a batch that was refused again leaves its place on disk, the disk itself has the new one."""
+        bench = self.refusing()
+        bench.publish(1, 4)
+        bench.scripted.now.confirm(4, multiple=True, ack=False)
+        bench.scripted.pump()
+        bench.scripted.advance(1.5)
+        kept = body_size(bench)
+        bench.scripted.now.confirm(8, multiple=True, ack=False)
+        with mock.patch("os.fdatasync", side_effect=OSError(errno.EIO, "Input/output error")) as sync:
+            bench.scripted.pump()
+        self.assertEqual((sync.call_count, bench.refused.unread), (1, 4))
+        self.assertGreater(body_size(bench), kept)
+        bench.scripted.confirms = True
+        bench.scripted.advance(3)
+        self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
+        self.assertEqual(bench.sequences(), [*range(1, 5)] * 3)
+
     def test_while_away(self) -> None:
         """A refused event whose time comes while the broker is away goes out when it is back."""
         bench = self.refusing()
@@ -396,3 +414,19 @@ class ExpiryTests(BenchTestCase):
         bench.scripted.pump()
         self.assertEqual(self.expirations(bench), [(2, "3000")])
         self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 2)}, 0))
+
+    def test_waited_for_the_transport(self) -> None:
+        """A broker that is merely slow: what waited for it is judged when its turn comes, not when it was received."""
+        bench = self.bench(ttl=self.TTL)
+        producer = bench.scripted.now.producer
+        producer.pauseProducing()
+        bench.publish(1, 1)
+        bench.publish(2, 3, name="INTERACTION_CREATE")
+        bench.scripted.advance(2, 0.5)
+        bench.publish(5, 1, name="INTERACTION_CREATE")
+        bench.scripted.advance(2, 0.5)
+        producer.resumeProducing()
+        bench.scripted.pump()
+        self.assertEqual(self.expirations(bench), [(1, None), (5, "1000")])
+        self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 5)}, 0))
+        self.assertEqual(bench.broker.expired, {"INTERACTION_CREATE": 3})

@@ -429,6 +429,27 @@ class AnswerTests(BenchTestCase):
         kinds = [each.tag for each in connection.published]
         self.assertEqual(kinds[-1], 1)
         self.assertIn(len(kinds) - 1, range(16, 19))
+        self.assertLess(max(map(len, connection.writes)), 2 << 20)
+
+    def test_still_slow(self) -> None:
+        """A transport that takes a little gets a little, and its room is what others may have."""
+        bench = self.bench()
+        connection = bench.scripted.now
+        connection.producer.pauseProducing()
+        for _ in range(10):
+            bench.broker.answer("", "k", b"a" * (1 << 20))
+        write = Connection.write
+
+        def full(connection: Connection, data: bytes) -> None:
+            write(connection, data)
+            connection.producer.pauseProducing()
+
+        self.patch(Connection, "write", full)
+        connection.producer.resumeProducing()
+        self.assertEqual(len(connection.published), 1)
+        for _ in range(9):
+            connection.producer.resumeProducing()
+        self.assertEqual(len(connection.published), 10)
 
     def refuse(self, bench: Bench, key: str = "secret") -> None:
         """An answer that the broker refuses, as RabbitMQ does it: it closes the channel, and reads no more of it."""

@@ -4,7 +4,6 @@ The real program in its process tree, a simulated Discord in this process, and a
 
 ``node``      the RabbitMQ node: killed, hanging, or taking no events for a while
 ``disk``      a small disk for the spools, that can be filled
-``processes`` what the kernel tells of processes
 ``fleet``     rateway as a service manager keeps it, with its exit codes, stop times and memory
 ``traffic``   numbered events of realistic sizes
 ``mailbox``   the worker's durable queues, read at each check

@@ -43,9 +43,9 @@ def _tell(words: str) -> None:
     print(words, flush=True)
 
 
-async def _one_world(reactor: Any, node: Node, seed: int, faults: int, every: int) -> Figures:
+async def _one_world(reactor: Any, node: Node, seed: int, faults: int, every: int, figures: Figures) -> None:
     try:
-        return await run(reactor, node, seed, faults, every, _tell)
+        await run(reactor, node, seed, faults, every, _tell, figures)
     except Exception as error:
         # At once: the other worlds may go on for hours.
         _tell(str(error) if isinstance(error, Broken) else Failure().getTraceback())
@@ -53,6 +53,29 @@ async def _one_world(reactor: Any, node: Node, seed: int, faults: int, every: in
 
 
 async def _soak(reactor: Any, options: argparse.Namespace) -> Figures:
+    counted = [Figures() for _ in range(options.worlds)]
+    try:
+        await _all_worlds(reactor, options, counted)
+    except BaseException:
+        total = _sum(counted)
+        if total.checks:
+            _tell(f"what was checked before, and was well:\n{total.report()}")
+        raise
+    return _sum(counted)
+
+
+def _sum(counted: list[Figures]) -> Figures:
+    total = Figures()
+    for figures in counted:
+        total.add(figures)
+    return total
+
+
+async def _all_worlds(reactor: Any, options: argparse.Namespace, counted: list[Figures]) -> None:
+    """Each ends what it started; a world that breaks leaves the others alone.
+
+    :raises Broken: if one of them broke.
+    """
     nodes = [Node(reactor) for _ in range(options.worlds)]
     for node in nodes:
         reactor.addSystemEventTrigger("after", "shutdown", node.remove_blocking)
@@ -60,20 +83,12 @@ async def _soak(reactor: Any, options: argparse.Namespace) -> Figures:
         options.faults // options.worlds + (turn < options.faults % options.worlds) for turn in range(options.worlds)
     ]
     runs = [
-        Deferred.fromCoroutine(_one_world(reactor, node, options.seed + turn, share, options.every))
-        for turn, (node, share) in enumerate(zip(nodes, shares, strict=True))
+        Deferred.fromCoroutine(_one_world(reactor, node, options.seed + turn, share, options.every, figures))
+        for turn, (node, share, figures) in enumerate(zip(nodes, shares, counted, strict=True))
     ]
-    total, broken = Figures(), 0
-    result: Any
-    # Each is waited for, whatever becomes of the others: it ends what it started.
-    for good, result in await DeferredList(runs, consumeErrors=True):
-        if good:
-            total.add(result)
-        else:
-            broken += 1
+    broken = [result for good, result in await DeferredList(runs, consumeErrors=True) if not good]
     if broken:
-        raise Broken(f"{broken} of {options.worlds} worlds broke: see above")
-    return total
+        raise Broken(f"{len(broken)} of {options.worlds} worlds broke: see above")
 
 
 async def _one_outage(reactor: Any, options: argparse.Namespace) -> Figures:

@@ -11,8 +11,8 @@ from attrs import define, field
 from twisted.internet.task import LoopingCall
 
 from tests.integration.program import TWISTD, Program, until
-
-from .processes import Stopwatch, kill, memory_of
+from tests.support.processes import Stopwatch, kill, memory_of
+from tests.support.waiting import PATIENCE
 
 SAMPLE_EVERY = 0.25
 """Seconds between two looks at the processes' memory."""
@@ -142,7 +142,7 @@ class Fleet:
             return program.exit_code is not None
 
         await until(self._reactor, ended, "the end after SIGTERM", timeout)
-        (self.stops if started else self.early_stops).append(max(watch.elapsed - watch.waited, 0.0))
+        (self.stops if started else self.early_stops).append(watch.own)
         self.longest_by_clock = max(self.longest_by_clock, watch.elapsed)
 
     def _expect(self, code: int) -> None:
@@ -150,7 +150,7 @@ class Fleet:
 
     # --- the end
 
-    async def end(self, timeout: float = 20.0) -> None:
+    async def end(self, timeout: float = PATIENCE) -> None:
         """Stop it for the last time, by SIGTERM; killed if it can't be."""
         if not self.programs or self._ending:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 
 from .node import process_node
@@ -67,11 +67,12 @@ class HoldingTests(TestCase):
         """What the broker doesn't confirm waits on disk, and nobody waits for the broker: it stops in time."""
 
         async def terminate(world: World) -> None:
-            hanging = Deferred.fromCoroutine(world.node.hang(STOP_WITHIN + 2.0))
+            hanging = Deferred.fromCoroutine(world.node.hang(world.PATIENCE))
             await world.flow(100)
             await world.fleet.terminate(world.PATIENCE)
             self.assertFalse(hanging.called, "the broker went on too soon to prove anything")
-            await hanging
+            hanging.cancel()
+            await self.assertFailure(hanging, CancelledError)
 
         world = await self.under(terminate, 1)
         self.assertEqual((world.figures.starts, world.figures.resumes), (2, LAYOUT.shards))

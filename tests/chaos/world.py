@@ -219,7 +219,8 @@ class World:
     async def check(self, *, last: bool) -> None:
         """Heal everything, wait until all is where it belongs, and judge it; then the traffic goes on.
 
-        :raises AssertionError: if something doesn't come about. What is wrong otherwise is in :attr:`wrong`.
+        :raises AssertionError: if something doesn't come about. What else is wrong is in :attr:`wrong`, and then the
+            traffic stays as it is.
         """
         self._stop_traffic()
         tasks, self._tasks = self._tasks, []
@@ -228,7 +229,7 @@ class World:
         await self.active()
         sent = by_identity(self.simulator.events)
         try:
-            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), 60.0)
+            reader = await self.mailbox.read(self.ledger.arrive, lambda: not self.ledger.lacks(sent), self.PATIENCE)
         except AssertionError:
             # Says which events are missing.
             self.wrong += find_wrong(self)
@@ -238,6 +239,8 @@ class World:
         finally:
             await reader.close()
         self.wrong += find_wrong(self)
+        if self.wrong:
+            return
         self._count()
         if not last:
             self.traffic.start()
@@ -252,7 +255,7 @@ class World:
             guild = guilds[(self.figures.checks * CHECKED_GUILDS + turn) % len(guilds)]
             cluster = turn % self.layout.clusters + 1
             asking = Deferred.fromCoroutine(check_guild(reader, cluster, guild, gone.get(guild.id, set())))
-            compared, wrong = await asking.addTimeout(60.0, self.reactor)
+            compared, wrong = await asking.addTimeout(self.PATIENCE, self.reactor)
             self.figures.entities += compared
             self.wrong += [f"cache: {words}" for words in wrong]
 

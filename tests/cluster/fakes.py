@@ -19,15 +19,18 @@ class RecordingStore:
     calls: list[tuple[str, object]]
     broken: bool = False
     busy: bool = False
+    idle: bool = False
+    """Whether no batch has an effect."""
     slices: int = 0
     """How many a batch takes; 0 if it is put in at once."""
     _left: int = field(default=0, init=False)
 
-    def begin(
-        self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]], kept: Mapping[int, tuple[str, int]]
-    ) -> bool:
+    def pass_over(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
+        return self.idle
+
+    def begin(self, batch: Sequence[tuple[int, Session, Sequence[Dispatch]]]) -> bool:
         if self.slices:
-            self.apply(batch, kept)
+            self.apply(batch, {})
             _, noted = self.calls.pop()
             self.calls.append(("begin", noted))
             self.busy, self._left = True, self.slices

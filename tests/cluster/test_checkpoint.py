@@ -47,6 +47,13 @@ class CheckpointTests(SynchronousTestCase):
         self.checkpoint.confirmed({0: ("old", 9)})
         self.assertEqual(self.checkpoint.kept, {0: ("new", 0)})
 
+    def test_lost_sessions(self) -> None:
+        """Each session that follows on another one of its shard is counted, the first one isn't."""
+        checkpoint = Checkpoint(self.clock, self.store, {0: ("a", 5)})
+        for shard, session in ((0, "a"), (1, "b"), (0, "c"), (0, "c"), (0, "d")):
+            checkpoint.unkept(shard, session, events(1))
+        self.assertEqual(checkpoint.lost_sessions, 2)
+
     def test_confirm_of_unknown_shard_is_ignored(self) -> None:
         """A shard that has published nothing has no cursor to move."""
         self.checkpoint.confirmed({7: ("x", 1)})

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from rateway.cluster.checkpoint import Checkpoint
+from rateway.cluster.checkpoint import WRITE_DELAY, Checkpoint
 from rateway.cluster.pipeline import BACKLOG, SLICE, Pipeline
 from rateway.interfaces import IDispatchSink
 from rateway.model.session import Session
@@ -76,6 +76,19 @@ class PipelineTests(SynchronousTestCase):
         published = [call for name, call in self.calls if name == "publish"]
         self.assertEqual(published, [(0, "a", [(1, "X", b"1")], 12500), (0, "a", [(2, "X", b"2")], 12500)])
 
+    def test_without_an_effect_there_is_no_transaction(self) -> None:
+        """Events that change nothing are published at once; what the broker confirmed is written a little later."""
+        self.pipeline.take(0, A, [(1, "READY", b"1")])
+        self.clock.advance(0)
+        self.checkpoint.confirmed({0: ("a", 1)})
+        self.calls.clear()
+        self.store.idle = True
+        self.pipeline.take(0, A, [(2, "X", b"2")])
+        self.clock.advance(0)
+        self.assertEqual([name for name, _ in self.calls], ["publish", "flush"])
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.calls[2:], [("apply", ([], {0: ("a", 1)}))])
+
     def test_only_a_new_session_is_secured(self) -> None:
         """A session goes to disk before the store has it, and only once."""
         self.pipeline.take(0, A, [(1, "READY", b"1")])
@@ -103,6 +116,24 @@ class PipelineTests(SynchronousTestCase):
         while "finish" not in self.names():
             self.clock.turn()
         self.assertEqual(dict(self.calls)["finish"], {0: ("b", 1)})
+
+    def test_cursors_go_along_with_what_is_written(self) -> None:
+        """A batch takes its own shards' along; the others', and those of one without effect, wait a moment."""
+        for shard in (0, 1):
+            self.pipeline.take(shard, A, [(1, "X", b"1")])
+        self.clock.advance(0)
+        self.checkpoint.confirmed({0: ("a", 1), 1: ("a", 1)})
+        self.calls.clear()
+        self.pipeline.take(1, A, [(2, "X", b"2")])
+        self.clock.advance(0)
+        self.assertEqual(self.calls[1], ("apply", ([(1, "a", [(2, "X", b"2")])], {1: ("a", 1)})))
+        self.checkpoint.confirmed({1: ("a", 2)})
+        self.store.idle = True
+        self.pipeline.take(1, A, [(3, "X", b"3")])
+        self.clock.advance(0)
+        self.assertEqual(self.names().count("apply"), 1)
+        self.clock.advance(WRITE_DELAY)
+        self.assertEqual(self.calls[-1], ("apply", ([], {0: ("a", 1), 1: ("a", 2)})))
 
     def test_a_broken_store_keeps_no_event_from_the_broker(self) -> None:
         """A fault of the store is logged; the events go out."""
@@ -197,6 +228,28 @@ class PipelineTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.names(), ["publish", "secure", "apply", "flush"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_who_wants_to_be_told(self) -> None:
+        """Is told of events once they are in the cache and published, of a long batch too; not of those once kept."""
+        told: list[object] = []
+
+        def tell(events: object) -> None:
+            self.calls.append(("tell", None))
+            told.append(events)
+
+        self.pipeline._tell = tell
+        self.checkpoint.kept[0] = ("a", 1)
+        self.pipeline.take(0, A, [(1, "X", b"1"), (2, "Y", b"2")])
+        self.clock.advance(0)
+        self.assertEqual(self.names(), ["publish", "apply", "flush", "tell"])
+        self.assertEqual(told, [[(0, "a", [(2, "Y", b"2")])]])
+        self.calls.clear()
+        self.long_batch(2)
+        while "apply" not in self.names():
+            self.clock.turn()
+        steps = ["finish", "flush", "tell", "publish", "secure", "apply", "flush", "tell"]
+        self.assertEqual(self.names()[-8:], steps)
+        self.assertEqual(told[1:], [[(0, "a", [])], [(1, "b", [(1, "X", b"2")])]])
 
     def test_flushing_nothing_does_nothing(self) -> None:
         """An empty batch costs no transaction."""

@@ -9,12 +9,15 @@ import ujson
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.cluster.patience import Patience
 from rateway.cluster.requests import CacheRequests, Desk, load_object, parse_question, parse_return_key
 from rateway.cluster.turns import SIDE_BY_SIDE, WAITING, Turns
 from rateway.errors import RequestRefused
+from rateway.gateway.memberlists import PATIENCE
 from rateway.store.pages import PAGE_BYTES
 from rateway.store.queries import QUERIES, Question
 from rateway.store.standing import Answer
@@ -320,6 +323,58 @@ class BulkTests(RequestsTestCase):
         headers[0] = {}
         self.answers.sent.clear()
         self.assertNotIn("shard_id", self.answered(several)[1])
+
+
+class PatienceTests(RequestsTestCase):
+    """Questions that wait for what the cache lacks."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lacking = {1}
+        self.fetched: list[Deferred[None]] = []
+        patience = Patience(self.clock, self.lacks, self.send, lambda guild: 0)
+        self.requests = CacheRequests("rateway-1", self.answers, Desk(self.cache, self.turns, None, patience))
+
+    def lacks(self, question: Question) -> int | None:
+        guild = question.values[0]
+        return guild if isinstance(guild, int) and guild in self.lacking else None
+
+    def send(self, shard: int, op: int, payload: bytes, left: float) -> Deferred[None]:
+        self.fetched.append(Deferred())
+        return self.fetched[-1]
+
+    def test_it_waits(self) -> None:
+        """The cache isn't asked before; others pass by meanwhile; then the answer goes where it was wanted."""
+        self.ask({"type": "Guild", "arguments": [1]}, reply_to="q", correlation_id=b"5")
+        self.assertEqual(self.cache.asked, [])
+        self.ask({"type": "Guild", "arguments": [2]}, reply_to="other")
+        self.assertEqual(self.bodies(), [b""])
+        self.fetched[0].callback(None)
+        self.assertEqual(self.answers.sent[1:], [("", "q", b'{"id":"1"}', b"5", None)])
+
+    def test_no_longer_than_it_may(self) -> None:
+        """Then it is answered by what is known."""
+        self.ask({"type": "Guild", "arguments": [1]}, reply_to="q")
+        self.clock.advance(PATIENCE)
+        self.assertEqual(self.bodies(), [b'{"id":"1"}'])
+
+    def test_lists_and_several(self) -> None:
+        """A list, and several in one request, wait as one does."""
+        self.ask({"type": "GuildMembers", "arguments": [1]}, reply_to="q")
+        self.ask({"requests": [{"type": "Guild", "arguments": [n]} for n in (2, 1)]}, reply_to="q")
+        self.clock.pump([0] * 10)
+        self.assertEqual(self.answers.sent, [])
+        self.fetched[0].callback(None)
+        self.clock.pump([0] * 10)
+        self.assertEqual(sorted(self.bodies()), [b"[1,2]", b'[null,{"id":"1"}]'])
+
+    def test_a_fault_after_the_wait(self) -> None:
+        """Is answered, and logged."""
+        self.ask({"type": "Guild", "arguments": [1]}, reply_to="q")
+        self.cache.broken = True
+        self.fetched[0].callback(None)
+        self.assertEqual(self.answers.sent[0][4], {"error": "rateway could not answer; its log says more"})
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 
 class ParsingTests(SynchronousTestCase):

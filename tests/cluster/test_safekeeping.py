@@ -20,6 +20,7 @@ from rateway.spool.spool import Spool
 from rateway.store.slots import Slots, read_slots
 
 ONE = Session("one", "wss://r.example", 7)
+EVENT = SpooledEvent(0, "one", 7, "X", 0, b"{}")
 
 
 class SafekeepingTests(SynchronousTestCase):
@@ -32,8 +33,9 @@ class SafekeepingTests(SynchronousTestCase):
         self.sessions: dict[int, Session] = {}
         self.calls: list[str] = []
         slots = Slots(self.folder, 1, range(1), 1)
-        spools = Spools(Spool.open(self.folder / "spool", 10_000), Spool.nowhere(), slots=slots)
-        spools.events.append([SpooledEvent(0, "one", 7, "X", 0, b"{}")])
+        self.spools = spools = Spools(
+            Spool.open(self.folder / "spool", 10_000), Spool.open(self.folder / "refused", 10_000), slots=slots
+        )
         self.held: list[Deferred[None]] | None = None
         self.safekeeping = Safekeeping(self.clock, 3, spools, lambda: self.sessions, self.in_thread)
         fdatasync = mock.patch("os.fdatasync", lambda fd: self.calls.append("spool"))
@@ -56,6 +58,7 @@ class SafekeepingTests(SynchronousTestCase):
         self.safekeeping.start()
         self.clock.advance(EVERY)
         self.assertEqual((self.calls, self.read()), ([], {}))
+        self.spools.events.append([EVENT])
         self.sessions[0] = ONE
         self.clock.advance(EVERY)
         self.assertEqual((self.calls, self.read()), (["thread", "spool"], {0: ONE}))
@@ -66,6 +69,16 @@ class SafekeepingTests(SynchronousTestCase):
         self.assertEqual(self.read(), {0: ONE.at(8)})
         self.successResultOf(self.safekeeping.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_events_alone(self) -> None:
+        """What was written to either spool is synced, though no session moved: it may be an old one, refused again."""
+        self.safekeeping.start()
+        for spool in (self.spools.events, self.spools.refused):
+            spool.append([EVENT])
+            self.clock.advance(EVERY)
+            self.clock.advance(EVERY)
+        self.assertEqual(self.calls, ["thread", "spool"] * 2)
+        self.successResultOf(self.safekeeping.stop())
 
     def test_a_slow_disk(self) -> None:
         """While one writing lasts none is begun; the last one waits for it."""

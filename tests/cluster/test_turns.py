@@ -24,8 +24,8 @@ class TurnsTests(SynchronousTestCase):
         self.journal: list[str] = []
 
     def turn(self, times: int) -> None:
-        """Let the reactor turn."""
-        for _ in range(times):
+        """Let the reactor turn until so many slices are done, each with the turn after it that is others'."""
+        for _ in range(2 * times):
             self.clock.turn()
 
     def work(self, name: str, steps: int, seconds: float = SLICE) -> Generator[None, None, str]:
@@ -48,6 +48,15 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual((sum(counts), max(counts)), (25, 10))
         self.assertEqual(self.successResultOf(done), "A")
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_every_other_turn(self) -> None:
+        """Between two slices is a turn of the others': an answer given in it is written before the next."""
+        self.turns.add(self.work("a", 3))
+        steps = []
+        while not self.turns.is_idle:
+            self.clock.turn()
+            steps.append(len(self.journal))
+        self.assertEqual(steps, [1, 1, 2, 2, 3, 3, 3])
 
     def test_side_by_side(self) -> None:
         """What is short is done before what is long, though it came later."""

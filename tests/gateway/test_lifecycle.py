@@ -483,6 +483,18 @@ class ReconnectTests(SynchronousTestCase):
             self.assertEqual(deeds(story.wait()), [AskPermit])
             self.assertEqual(only(Connect, story.tell(permit_granted)).url, GENERAL)
 
+    def test_what_a_lost_session_costs_is_said(self) -> None:
+        """The session after a lost one begins with a warning, the first one without."""
+        story = story_at("identifying")
+        self.assertFalse(only(Note, story.tell(ready)).loss)
+        story.tell(op9_false)
+        story.wait()
+        for happening in (permit_granted, hello):
+            story.tell(happening)
+        note = only(Note, story.tell(ready))
+        self.assertTrue(note.loss)
+        self.assertIn("is missing", note.sentence)
+
     def test_ac19_op9_true_keeps_the_session(self) -> None:
         """Op 9 true: wait 1-5 s, then RESUME."""
         for state in ("active", "resuming"):
@@ -521,11 +533,37 @@ class ReconnectTests(SynchronousTestCase):
         """A session that runs is given up for a new one, once the permit is there, by a code that ends nothing."""
         story = story_at("active")
         actions = story.tell(renew)
-        self.assertEqual(
-            [type(each) for each in actions[1:]], [Close, CancelTimer, ForgetSession, Note, Connect, SetTimer]
-        )
-        self.assertEqual(only(Close, actions).code, OwnClose.RECONNECT)
+        self.assertEqual([type(each) for each in actions[1:]], [Close, CancelTimer, Note, Connect, SetTimer])
+        self.assertEqual((only(Close, actions).code, only(Connect, actions).url), (OwnClose.RECONNECT, GENERAL))
         self.assertEqual(deeds(story.tell(hello))[-1], SendIdentify)
+        self.assertTrue(only(Note, story.tell(ready)).loss)
+
+    def test_renewed_in_vain(self) -> None:
+        """Until the new session begins the old one is kept: whatever goes wrong, it is resumed at its own host."""
+        ways: dict[str, list[Happening]] = {
+            "permitted": [],
+            "overdue": [timer_fired],
+            "greeted": [timer_fired, hello],
+            "identifying": [hello],
+        }
+        ends = (op7, op9_true, op9_false, dropped, closed(4000), closed(4007), closed(4009), zombie, undecodable)
+        for state, way in ways.items():
+            for end in (*ends, timer_fired):
+                story = story_at("active")
+                for happening in (renew, *way):
+                    story.tell(happening)
+                self.assertEqual(story.life.state, state)
+                if end is timer_fired and state == "permitted":
+                    # Then it is overdue.
+                    continue
+                if end is timer_fired and state == "identifying":
+                    story.now += ANSWER_TIMEOUT
+                actions = story.tell(end)
+                self.assertEqual((story.life.state, story.told(ForgetSession)), ("waiting", []), f"{state}, {end}")
+                self.assertIn("resuming in", only(Note, actions).sentence)
+                self.assertEqual(only(Connect, story.wait()).url, HOME)
+                story.tell(hello)
+                self.assertEqual(len(story.told(SendResume)), 1)
 
 
 class FallbackTests(SynchronousTestCase):
@@ -821,7 +859,7 @@ class Watch:
         self.session = session
         self.asked = self.granted = self.used = self.connected = self.paused = False
         self.timeouts = 0
-        self.general = self.unanswered = False
+        self.general = self.unanswered = self.replacing = False
 
     def before(self, happening: Happening) -> None:
         name = happening.__name__
@@ -852,7 +890,7 @@ class Watch:
                 test.assertTrue(self.granted)
                 self.granted = False
             case SendIdentify():
-                test.assertTrue(self.granted and self.connected and not self.session)
+                test.assertTrue(self.granted and self.connected and (self.replacing or not self.session))
                 self.granted, self.used = False, True
             case SettlePermit():
                 test.assertTrue(self.used)
@@ -860,6 +898,7 @@ class Watch:
             case Connect(url):
                 test.assertFalse(self.connected or self.paused)
                 self.connected, self.general, self.unanswered = True, url == GENERAL, False
+                self.replacing = happening is renew and self.session
             case SendResume():
                 test.assertTrue(self.connected and self.session)
                 self.unanswered = True
@@ -869,7 +908,8 @@ class Watch:
                 self.connected = False
             case ForgetSession():
                 test.assertTrue(self.session)
-                by_code = happening in (closed(4003), closed(4006), closed(4007), op9_false, stop_for_good, renew)
+                test.assertTrue(happening is stop_for_good or not self.replacing)
+                by_code = happening in (closed(4003), closed(4006), closed(4007), op9_false, stop_for_good)
                 exhausted = self.general and self.unanswered
                 test.assertTrue(by_code or exhausted or (happening is closed(4009) and self.timeouts > 1))
                 self.session, self.timeouts = False, 0
@@ -877,7 +917,7 @@ class Watch:
     def after(self, story: Story, test: SynchronousTestCase) -> None:
         state = story.life.state
         if state == "active":
-            self.session, self.unanswered, self.timeouts = True, False, 0
+            self.session, self.unanswered, self.timeouts, self.replacing = True, False, 0, False
         test.assertEqual(self.connected, state in CONNECTED, state)
         test.assertEqual(self.asked, state in ("queued", "greeted"), state)
         if state in ("waiting", "permitted", "overdue", "greeted", "connecting", "identifying", "resuming"):

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from rateway.errors import FatalError, Unavailable
 from rateway.http.client import DiscordClient, GatewayBot, RateLimited, SessionStartLimit
+from rateway.http.gatewaybot import LONGEST_URL, MOST_SHARDS
 
 from .servers import Reply, ScriptedResource, quota
 
@@ -287,6 +288,8 @@ class GatewayBotTests(ClientTestCase):
             b"{}",
             json.dumps(GATEWAY | {"shards": "9"}).encode(),
             json.dumps(GATEWAY | {"shards": True}).encode(),
+            json.dumps(GATEWAY | {"shards": MOST_SHARDS + 1}).encode(),
+            json.dumps(GATEWAY | {"url": "wss://gateway.example/" + "x" * LONGEST_URL}).encode(),
             json.dumps(GATEWAY | {"session_start_limit": {}}).encode(),
             json.dumps(GATEWAY | {"url": "https://discord.com"}).encode(),
             json.dumps(GATEWAY | {"url": "wss://[broken"}).encode(),

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
+from scripts.ports import free_ports
 from tests.support.broker import fresh_vhost, vhost_of
+from tests.support.waiting import PATIENCE
 
 from .program import Program, until
 from .worker import Worker
@@ -26,6 +28,10 @@ ALL_INTENTS = 53608447
 NAMES = ("READY", "RESUMED", "GUILD_CREATE", "GUILD_DELETE", "MESSAGE_CREATE", "TEST")
 """The events a worker binds by, unless a test says otherwise; TEST is no event of Discord's."""
 
+LATE = 4.0
+"""Seconds by which a heartbeat may be late at any interval, before the simulated Discord closes: so long a busy machine
+may hold a process up. Which are late by rateway's own fault, the tests of heartbeats and the scenarios say."""
+
 
 class WorldTestCase(TestCase):
     """A test with a Discord, a broker and a rateway of its own.
@@ -34,7 +40,7 @@ class WorldTestCase(TestCase):
     (``expected_breaches``), its token stands in nothing that was written, and nobody else can read its STATE_DIR.
     """
 
-    timeout = 90
+    timeout = 300
     expected_breaches: frozenset[str] = frozenset()
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -53,16 +59,18 @@ class WorldTestCase(TestCase):
 
     async def simulator(self, *, endpoint: Any = "tcp:0:interface=127.0.0.1", **options: Any) -> Simulator:
         """Start a Discord; options are those of :class:`SimulatorOptions`."""
-        simulator = Simulator(self.reactor, SimulatorOptions(**{"token": TOKEN, **options}))
+        chosen = SimulatorOptions(**{"token": TOKEN, **options})
+        if "heartbeat_slack" not in options:
+            slack = max(chosen.heartbeat_slack, LATE / chosen.heartbeat_interval)
+            chosen = attrs.evolve(chosen, heartbeat_slack=slack)
+        simulator = Simulator(self.reactor, chosen)
         self.simulators.append(simulator)
         await simulator.start(endpoint)
         return simulator
 
-    async def unused_port(self) -> int:
-        """A port of 127.0.0.1 that nobody listens on."""
-        probe = await TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1").listen(Factory())
-        port: int = probe.getHost().port
-        await probe.stopListening()
+    def unused_port(self) -> int:
+        """A port of 127.0.0.1 that nobody listens on, and that the kernel gives to nobody meanwhile."""
+        (port,) = free_ports(1)
         return port
 
     def environ(self, simulator: Simulator | None, **settings: object) -> dict[str, str]:
@@ -103,19 +111,50 @@ class WorldTestCase(TestCase):
         await self.all_active(simulator, shards)
         return simulator, program, worker
 
-    async def all_active(self, simulator: Simulator, shards: int, timeout: float = 60.0) -> None:
-        """Wait until each of the shards has got its guilds, and gets events; no longer than rateway runs."""
+    async def all_active(self, simulator: Simulator, shards: int, timeout: float = 2 * PATIENCE) -> None:
+        """Wait until each of the shards has its guilds: Discord has sent them, and rateway says that it took them.
+
+        What Discord knows alone proves little: what it sent may be under way still, and of a process that was killed it
+        hears a little later. No longer than rateway runs.
+        """
+        asked: dict[int, tuple[int, int, int]] = {}
 
         def active() -> bool:
             if self.programs and all(program.exit_code is not None for program in self.programs):
                 raise AssertionError("rateway ended")
             if any(session.backfilling for session in simulator.sessions):
                 return False
-            return simulator.connected_shards() == set(range(shards))
+            if simulator.connected_shards() != set(range(shards)):
+                return False
+            # Each is asked, not only the first.
+            return set(map(taken, range(shards))) == {True}
+
+        def taken(shard: int) -> bool:
+            """A heartbeat that was asked for, on the connection there is now, names the last event before it."""
+            connection = simulator.connection(shard).number
+            if shard not in asked or asked[shard][0] != connection:
+                asked[shard] = connection, simulator.session(shard).seq, len(simulator.frames)
+                simulator.request_heartbeat(shard)
+                return False
+            _, seq, before = asked[shard]
+            return any(
+                frame.connection == connection and frame.op == 1 and isinstance(frame.d, int) and frame.d >= seq
+                for frame in simulator.frames[before:]
+            )
 
         await self.until(active, f"{shards} active shards", timeout)
 
-    async def until(self, met: Any, what: str, timeout: float = 30.0) -> None:
+    async def dispatch_large(self, simulator: Simulator, count: int, first: int = 0) -> None:
+        """So many TEST events of 60 kB with ``n`` on shard 0.
+
+        A few at a time: a Discord that is busy acknowledges no heartbeat meanwhile, and is given up as dead.
+        """
+        for number in range(first, first + count):
+            simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, b"x" * 60_000))
+            if number % 20 == 0:
+                await deferLater(self.reactor, 0)
+
+    async def until(self, met: Any, what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition; on failure, show what rateway said."""
         try:
             await until(self.reactor, met, what, timeout)

@@ -11,6 +11,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from scripts.ports import free_ports
+
+from .program import until
+
 _BASIC = 60
 _CONFIRMS = (80, 120)
 _TICK = 0.02
@@ -133,9 +137,10 @@ class Line:
 
     async def open(self) -> None:
         """Take connections, at the same port each time."""
+        # Not one that the kernel chooses: it might give it to somebody else while nobody listens here.
+        self.port = self.port or free_ports(1)[0]
         endpoint = TCP4ServerEndpoint(self.reactor, self.port, interface="127.0.0.1")
         self._listening = await endpoint.listen(_Ends(self))
-        self.port = self._listening.getHost().port
 
     async def shut(self) -> None:
         """Take no more connections; those that stand go on."""
@@ -148,6 +153,7 @@ class Line:
         await self.shut()
         for end in list(self.ends):
             end.end()
+        await until(self.reactor, lambda: not self.ends, "the end of what went over the line")
 
     def slow_down(self, bytes_per_second: int) -> None:
         """From now on, each connection is listened to at this pace."""

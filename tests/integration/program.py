@@ -14,12 +14,14 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from tests.support.waiting import PATIENCE
+
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 ROOT = Path(__file__).resolve().parents[2]
 POLL = 0.02
 
 
-async def until(reactor: Any, met: Callable[[], object], what: str, timeout: float = 30.0) -> None:
+async def until(reactor: Any, met: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
     """Wait for a condition.
 
     :raises AssertionError: naming what didn't happen.
@@ -62,7 +64,7 @@ class Program(ProcessProtocol):
         """Whether it wrote a line with this text."""
         return any(text in line for line in self.lines)
 
-    async def until_said(self, text: str, timeout: float = 30.0) -> None:
+    async def until_said(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait for a line with this text."""
         try:
             await until(self._reactor, lambda: self.said(text), text, timeout)
@@ -74,12 +76,12 @@ class Program(ProcessProtocol):
         if self.exit_code is None:
             os.kill(self.pid, number)
 
-    async def stop(self, timeout: float = 20.0) -> int:
+    async def stop(self, timeout: float = PATIENCE) -> int:
         """Ask it to stop by SIGTERM, wait for its end."""
         self.kill(signal.SIGTERM)
         return await self.wait(timeout)
 
-    async def wait(self, timeout: float = 30.0) -> int:
+    async def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for its end by itself; the exit code."""
         try:
             await until(self._reactor, lambda: self.exit_code is not None, "the end of rateway", timeout)

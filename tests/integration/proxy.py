@@ -11,6 +11,7 @@ from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 
+from scripts.ports import free_ports
 from tests.support.certificates import Pair, server_context
 
 
@@ -56,7 +57,8 @@ class Proxy:
 
     async def listen(self, pair: Pair | None = None, port: int = 0) -> None:
         """Take connections, by TLS where there is a certificate for it."""
-        port = port or self.port
+        # Not one that the kernel chooses: it might give it to somebody else while nobody listens here.
+        port = port or self.port or free_ports(1)[0]
         if pair is None:
             endpoint: Any = TCP4ServerEndpoint(self._reactor, port, interface="127.0.0.1")
         else:

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 METHOD, HEADER, BODY = 1, 2, 3
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 FRAME_MAX = 131072
 
 CONTENT_TYPE, HEADERS, CORRELATION_ID, REPLY_TO = 1 << 15, 1 << 13, 1 << 10, 1 << 9

@@ -194,10 +194,10 @@ class DeliveryTests(WorldTestCase):
         """While it is patient, a second rateway gets the cluster as soon as the first ends."""
         _, first, worker = await self.up(settings={"AMQP_URI": self.amqp + QUICK})
         other = await self.simulator()
-        second = self.rateway(other, STATE_DIR=self.folder / "other", AMQP_URI=self.amqp + "?heartbeat=10")
+        second = self.rateway(other, STATE_DIR=self.folder / "other", AMQP_URI=self.amqp + "?heartbeat=30")
         await second.until_said("consumed by somebody else")
         self.assertEqual(await first.stop(), 0)
-        await self.until(lambda: other.is_connected(0), "the second's shard")
+        await self.all_active(other, 1)
         self.assertIsNotNone(await worker.query(1, "CurrentUser"))
 
     async def test_closed_by_the_operator(self) -> None:
@@ -233,7 +233,7 @@ class DeliveryTests(WorldTestCase):
 class OutageTests(WorldTestCase):
     """A broker of these tests' own, that dies and comes back."""
 
-    timeout = 180
+    timeout = 300
     serves = False
 
     @property
@@ -276,24 +276,23 @@ class OutageTests(WorldTestCase):
         return simulator, program, worker
 
     async def test_criterion_70_broker_killed_under_traffic(self) -> None:
-        """The broker is away for some 12 s: heartbeats go on, the session stays, every event arrives, in order."""
+        """The broker is away for more than 10 s: heartbeats go on, the session stays, every event arrives, in order."""
         simulator, program, worker = await self.running(heartbeat_interval=2.0)
         traffic = Traffic(simulator)
         await self.until(lambda: len(firsts(worker.events)) > 100, "the first events")
         await self.kill_broker()
         died = self.reactor.seconds()
         await program.until_said("no connection to the broker")
-        await self.until(lambda: self.reactor.seconds() > died + 7.0, "7 s without a broker, which starts for 5 more")
+        await self.until(lambda: self.reactor.seconds() > died + 10.0, "10 s without a broker")
         await self.start_broker()
         again = await self.lasting()
         away = self.reactor.seconds() - died
-        self.assertGreater(away, 10.0)
         beats = [frame.at for frame in simulator.frames if frame.op == 1 and frame.at > died]
         self.assertGreaterEqual(len(beats), int(away / 2.0) - 1)
         await self.until(lambda: again.events, "the first event after that")
         await traffic.stop()
         both = lambda: worker.events + again.events  # noqa: E731
-        await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 60)
+        await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 120)
         self.assertEqual(bodies(both()), numbered(traffic.sent))
         self.assertEqual((len(simulator.connections), simulator.closes, simulator.resumes), (1, [], []))
         self.assertIsNone(program.exit_code)
@@ -320,7 +319,7 @@ class OutageTests(WorldTestCase):
         again = await self.lasting()
         self.rateway(simulator)
         both = lambda: worker.events + again.events  # noqa: E731
-        await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 60)
+        await self.until(lambda: len(firsts(both())) >= traffic.sent, "every event", 120)
         self.assertEqual(bodies(both()), numbered(traffic.sent))
         (resume,) = simulator.resumes
         self.assertEqual((resume.answer, len(simulator.identifies)), ("resumed", 1))
@@ -342,16 +341,14 @@ class OutageTests(WorldTestCase):
         await self.until(lambda: "READY" in worker.names(), "READY")
         await self.kill_broker()
         await program.until_said("no connection to the broker")
-        pad = b"x" * 60_000
-        for number in range(1000):
-            simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, pad))
+        await self.dispatch_large(simulator, 1000)
         last = simulator.session(0).seq
         await self.until(lambda: any(f.op == 1 and f.d == last for f in simulator.frames), "rateway to have them all")
         await self.kill_all(program)
         await self.start_broker()
         again = await self.lasting()
         self.rateway(simulator)
-        await self.until(lambda: len(firsts(again.events)) == 1000, "every event", 60)
+        await self.until(lambda: len(firsts(again.events)) == 1000, "every event", 120)
         self.assertEqual([ujson.loads(body)["n"] for body in bodies(again.events)], list(range(1000)))
         await self.until(lambda: simulator.resumes, "the resume")
         (resume,) = simulator.resumes
@@ -365,9 +362,7 @@ class OutageTests(WorldTestCase):
         await self.until(lambda: "READY" in worker.names(), "READY")
         await self.kill_broker()
         await program.until_said("no connection to the broker")
-        pad = b"x" * 60_000
-        for number in range(2000):
-            simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, pad))
+        await self.dispatch_large(simulator, 2000)
         last = simulator.session(0).seq
         beats = lambda: [frame for frame in simulator.frames if frame.op == 1]  # noqa: E731
         begun = len(beats())
@@ -375,6 +370,6 @@ class OutageTests(WorldTestCase):
         self.assertNotEqual(beats()[-1].d, last)
         await self.start_broker()
         again = await self.lasting()
-        await self.until(lambda: len(firsts(again.events)) == 2000, "every event", 60)
+        await self.until(lambda: len(firsts(again.events)) == 2000, "every event", 120)
         self.assertEqual([ujson.loads(body)["n"] for body in bodies(again.events)], list(range(2000)))
         self.assertEqual((len(simulator.connections), simulator.closes, simulator.wasted), (1, [], []))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ujson
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
@@ -95,7 +96,7 @@ class CommandTests(WorldTestCase):
 
         changes = LoopingCall(change)
         await changes.start(0.02)
-        await self.until(lambda: names(simulator)[-1:] == ["49"] and None not in answers, "the last presence", 40)
+        await self.until(lambda: names(simulator)[-1:] == ["49"] and None not in answers, "the last presence")
         times = [frame.at for frame in simulator.frames if frame.op == 3]
         for at in times:
             self.assertLessEqual(sum(at <= other < at + 20.0 for other in times), 5, times)
@@ -251,7 +252,7 @@ class CommandTests(WorldTestCase):
         self.assertFalse(simulator.is_connected(1))
         answer = worker.command(1, presence("patient"), 1)
         self.assertEqual(await answer, SENT)
-        self.assertEqual(names(simulator, 1), ["patient"])
+        await self.until(lambda: names(simulator, 1) == ["patient"], "the command")
 
     async def test_waits_through_a_reconnect(self) -> None:
         """Commands for a shard that is just resuming are sent afterwards, in order."""
@@ -272,15 +273,16 @@ class CommandTests(WorldTestCase):
         simulator = await self.simulator()
         simulator.behave(Behaviour(hello=False))
         worker = await self.worker(1)
-        self.rateway(simulator, COMMAND_TTL="3s")
+        self.rateway(simulator, COMMAND_TTL="5s")
         await self.until(lambda: simulator.connections, "a connection")
         began = self.reactor.seconds()
         now = int(time.time())
         await self.assert_refused(worker, presence("too old"), "old", "COMMAND_TTL", shard=0, timestamp=now - 60)
-        self.assertLess(self.reactor.seconds() - began, 2.0)
+        self.assertLess(self.reactor.seconds() - began, 5.0)
+        began = self.reactor.seconds()
         await self.assert_refused(worker, presence("fresh"), "COMMAND_TTL", shard=0)
-        self.assertGreater(self.reactor.seconds() - began, 2.9)
-        self.assertLess(self.reactor.seconds() - began, 6.0)
+        # Later than that by what the machine takes for it.
+        self.assertTrue(4.9 < self.reactor.seconds() - began < 15.0, self.reactor.seconds() - began)
         self.assertEqual(simulator.commands, [])
 
     async def test_commands_that_lay_in_the_queue(self) -> None:
@@ -289,8 +291,9 @@ class CommandTests(WorldTestCase):
         self.assertEqual(await program.stop(), 0)
         now = int(time.time())
         await worker.publish(1, "gateway", ujson.dumps(presence("old")).encode(), {"shard_id": 0}, timestamp=now - 100)
-        kept = worker.command(1, presence("fresh"), 0, timestamp=now)
-        restarted = self.rateway(simulator)
+        # Sent at once, not when it is awaited.
+        kept = Deferred.fromCoroutine(worker.command(1, presence("fresh"), 0, timestamp=now))
+        restarted = self.rateway(simulator, COMMAND_TTL="90s")
         self.assertEqual(await kept, SENT)
         await restarted.until_said(REFUSED)
-        self.assertEqual(names(simulator), ["fresh"])
+        await self.until(lambda: names(simulator) == ["fresh"], "the fresh one")

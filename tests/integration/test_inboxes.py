@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from twisted.internet.threads import deferToThread
 
 from rateway.simulator.simulator import Simulator
+from tests.support.waiting import PATIENCE
 
 from . import raw
 from .harness import WorldTestCase
@@ -173,7 +174,7 @@ class Asker:
         self._connection = pika.BlockingConnection(pika.URLParameters(uri))
         self._channel = self._connection.channel()
         self._queue = self._channel.queue_declare("", exclusive=True).method.queue
-        self._answers = self._channel.consume(self._queue, auto_ack=True, inactivity_timeout=15)
+        self._answers = self._channel.consume(self._queue, auto_ack=True, inactivity_timeout=PATIENCE)
 
     def ask(self) -> None:
         """:raises AssertionError: no answer, or a wrong one."""

@@ -11,13 +11,15 @@ from .harness import WorldTestCase
 from .payloads import members
 
 INTERVAL = 5.0
+LATE = 2.5
+"""Seconds by which a busy machine may delay one; the next one isn't later for it."""
 SENT = {"status": "sent"}
 
 
 class PacingTests(WorldTestCase):
     """120 payloads in 60 s, heartbeats included."""
 
-    timeout = 150
+    timeout = 300
 
     async def test_criterion_41_floods(self) -> None:
         """150 commands at once on one shard all arrive, in order; of 500 on another, each is sent or refused.
@@ -39,7 +41,7 @@ class PacingTests(WorldTestCase):
             ask(1, number)
             if number < 150:
                 ask(0, number)
-        await self.until(lambda: len(answers) == 650, "an answer to each", 100)
+        await self.until(lambda: len(answers) == 650, "an answer to each", 180)
         self.assertEqual([answers[0, number] for number in range(150)], [SENT] * 150)
         for shard, count in ((0, 150), (1, 500)):
             sent = [str(number) for number in range(count) if answers[shard, number] == SENT]
@@ -54,7 +56,7 @@ class PacingTests(WorldTestCase):
             beats = [frame.at for frame in simulator.frames if frame.shard == shard and frame.op == 1]
             self.assertGreaterEqual(len(beats), 12)
             self.assertTrue(
-                all(later - earlier < INTERVAL + 0.5 for earlier, later in itertools.pairwise(beats)), beats
+                all(later - earlier < INTERVAL + LATE for earlier, later in itertools.pairwise(beats)), beats
             )
         self.assertGreater(len([answer for answer in answers.values() if answer == SENT]), 300)
         self.assertEqual((len(simulator.connections), simulator.closes), (2, []))

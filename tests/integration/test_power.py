@@ -30,7 +30,13 @@ class PowerCutTests(WorldTestCase):
         kept = simulator.session(0).seq
         await self.until(lambda: self.slots(state) >= kept, "the session to be on the disk itself")
         left = self.folder / "as-of-the-last-sync"
+        # All at one moment: nobody writes while it is copied.
+        processes = (program.pid, *program.children())
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
         shutil.copytree(state, left)
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
         for number in range(50, 80):
             simulator.dispatch(0, "TEST", b'{"n":%d}' % number)
         await self.until(lambda: worker.names().count("TEST") == 80, "events that no disk holds")

@@ -27,7 +27,7 @@ HIDDEN = "[redacted]"
 class SecretsTests(WorldTestCase):
     """One run with everything in it that makes a program talk, and a search through all it left behind."""
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()

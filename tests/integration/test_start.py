@@ -112,7 +112,7 @@ class RefusedTests(WorldTestCase):
     async def ended(self, program: Program, *words: str) -> str:
         """It ended by itself, as having failed, and told the reason once, in a sentence with these words."""
         try:
-            self.assertEqual(await program.wait(20), 1)
+            self.assertEqual(await program.wait(), 1)
         except AssertionError as error:
             raise AssertionError(f"{error}; it said:\n{program.text}") from None
         told = [line for line in program.lines if "rateway stops: " in line]
@@ -235,7 +235,7 @@ class PatienceTests(WorldTestCase):
 
     async def test_discord_comes_late(self) -> None:
         """Discord can't be reached: that is said at once, and once; rateway comes up when Discord does."""
-        port = await self.unused_port()
+        port = self.unused_port()
         simulator = await self.simulator(endpoint=f"tcp:{port}:interface=127.0.0.1")
         await simulator.stop()
         program = self.rateway(simulator)
@@ -252,7 +252,7 @@ class PatienceTests(WorldTestCase):
         """The broker can't be reached: said at once, and once; no shard connects until its events can be taken."""
         simulator = await self.simulator()
         proxy = Proxy(self.reactor, urlsplit(self.amqp).port or 5672)
-        proxy.port = await self.unused_port()
+        proxy.port = self.unused_port()
         program = self.rateway(simulator, AMQP_URI=proxy.in_front_of(self.amqp, "amqp", "127.0.0.1"))
         await program.until_said("no connection to the broker")
         started = self.reactor.seconds()
@@ -278,14 +278,13 @@ class PatienceTests(WorldTestCase):
 
     async def test_stopped_while_waiting(self) -> None:
         """Who waits for Discord, or for the broker, can be stopped, and ends in good order."""
-        port = await self.unused_port()
+        port = self.unused_port()
         nobody = f"127.0.0.1:{port}"
         for settings in ({"DISCORD_API_URL": f"http://{nobody}/api/v10"}, {"AMQP_URI": f"amqp://a:b@{nobody}"}):
             program = self.rateway(await self.simulator(), **settings)
             await program.until_said("onnect")
-            started = self.reactor.seconds()
+            # It can't stop any later than that: the kernel would end it, with another exit code.
             self.assertEqual(await program.stop(), 0)
-            self.assertLess(self.reactor.seconds() - started, 5.0)
 
 
 class WaysToStartTests(WorldTestCase):

@@ -137,8 +137,7 @@ class RunningTests(DiskTestCase):
             await self.line.cut()
             taken = take(disk)
             said = sum("no more events can be held" in line for line in program.lines)
-            for number in range(sent, sent + 500):
-                simulator.dispatch(0, "TEST", b'{"n":%d,"pad":"%b"}' % (number, b"x" * 60_000))
+            await self.dispatch_large(simulator, 500, sent)
             sent += 500
             stopped = lambda: sum("no more events can be held" in line for line in program.lines) > said  # noqa: B023, E731
             await self.until(stopped, "reading to stop")
@@ -149,11 +148,11 @@ class RunningTests(DiskTestCase):
                 path.unlink()
             await self.line.open()
             count = lambda: sum(event.key == "TEST" for event in firsts(worker.events))  # noqa: E731
-            await self.until(lambda: count() >= sent, f"{sent} events", 60)  # noqa: B023
+            await self.until(lambda: count() >= sent, f"{sent} events", 120)  # noqa: B023
         got = [event.seq for event in firsts(worker.events) if event.key == "TEST"]
         self.assertEqual((got, len(got)), (sorted(got), sent))
         self.assertEqual((len(simulator.connections), simulator.closes, simulator.wasted), (1, [], []))
-        self.assertTrue(program.said("there is room for the events of rateway-1 again"), program.text)
+        await program.until_said("there is room for the events of rateway-1 again")
 
 
 class DamageTests(LineTestCase):
@@ -191,7 +190,7 @@ class DamageTests(LineTestCase):
             "identify.json in STATE_DIR is of another version, or damaged",
             "plan.json in STATE_DIR can't be read",
         ):
-            self.assertTrue(again.said(words), again.text)
+            await again.until_said(words)
         self.assertFalse(again.said("is no longer kept up to date"), again.text)
         await self.until(lambda: simulator.resumes, "the session to be resumed")
         self.assertEqual(simulator.resumes[0].answer, "resumed")

@@ -113,8 +113,9 @@ class DiscordTests(TlsTestCase):
                 simulator, SSL_CERT_FILE=self.certificates.authority, STATE_DIR=self.folder / str(number)
             )
             await program.until_said(CERTIFICATE + words)
-            self.assertTrue(self.lines(program, "shard 0", words), program.text)
+            await self.until(lambda: self.lines(program, "shard 0", words), "a word of the shard's")  # noqa: B023
             await self.until(lambda: proxy.connections >= 3, "more tries")  # noqa: B023
+            await program.until_said("the shards of cluster 1 can't connect to Discord")
             (warning,) = self.lines(program, " warn ", "the shards of cluster 1 can't connect to Discord")
             self.assertIn(words, warning)
             self.assertIsNone(program.exit_code)

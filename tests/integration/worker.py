@@ -13,6 +13,8 @@ from pika.adapters.twisted_connection import TwistedProtocolConnection
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 
+from tests.support.waiting import PATIENCE
+
 _tags = itertools.count(1)
 
 
@@ -34,6 +36,13 @@ class Received:
     def shard(self) -> int:
         """The shard it came by."""
         return int(self.properties.headers["shard_id"])
+
+
+def _bounded(answer: Deferred[Received]) -> Deferred[Received]:
+    """In vain after a while, so that a test says where it waited."""
+    from twisted.internet import reactor
+
+    return answer.addTimeout(2 * PATIENCE, reactor)
 
 
 @define(eq=False)
@@ -86,7 +95,7 @@ class Worker:
     async def query(self, cluster: int, kind: str, *arguments: object) -> Any:
         """Ask the cache by ``reply_to``: the entity, or ``None`` where it isn't known."""
         request = ujson.dumps({"type": kind, "arguments": arguments}).encode()
-        answer = await self.ask(cluster, "cache", request)
+        answer = await _bounded(self.ask(cluster, "cache", request))
         assert not (answer.properties.headers or {}).get("error"), answer.properties.headers
         return ujson.loads(answer.body) if answer.body else None
 
@@ -94,7 +103,7 @@ class Worker:
         """Send a gateway command and return rateway's answer."""
         body = payload if isinstance(payload, bytes) else ujson.dumps(payload, ensure_ascii=False).encode()
         headers = {} if shard is None else {"shard_id": shard}
-        answer = await self.ask(cluster, "gateway", body, headers, **properties)
+        answer = await _bounded(self.ask(cluster, "gateway", body, headers, **properties))
         return ujson.loads(answer.body)
 
     def ask(

@@ -89,7 +89,7 @@ class FakeChild(CommandLocator):
     def status(self, cluster: int) -> dict[str, object]:
         if cluster == self.fail_at_status:
             raise ZeroDivisionError("a bug")
-        return {"status": b'{"cluster":%d}' % cluster}
+        return {"status": {"cluster": cluster}}
 
     @commands.SendCommand.responder
     def send_command(self, shard: int, op: int, payload: bytes, left: float) -> dict[str, object]:

@@ -56,7 +56,7 @@ class LinkTests(SynchronousTestCase):
             asked = self.outside.ask(command, **arguments)
             self.pump.flush()
             answer = self.successResultOf(asked)
-        self.assertEqual(answer, {"status": b'{"cluster":7}'})
+        self.assertEqual(answer, {"status": {"cluster": 7}})
         self.assertEqual(self.child.heard, [("run", list(range(1, 2000))), ("stop", True)])
 
     def test_a_responder_that_fails(self) -> None:
@@ -71,7 +71,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         again = self.outside.ask(commands.Status, cluster=8)
         self.pump.flush()
-        self.assertEqual(self.successResultOf(again), {"status": b'{"cluster":8}'})
+        self.assertEqual(self.successResultOf(again), {"status": {"cluster": 8}})
 
     def test_the_largest_plan_travels(self) -> None:
         """As many clusters as TOTAL_SHARDS allows in one process; the largest cluster's sessions in any pattern."""
@@ -94,6 +94,22 @@ class LinkTests(SynchronousTestCase):
             child.tell(commands.ClusterStarted, cluster=1, resumable=resumable)
             pump.flush()
             self.assertTrue(told == [resumable], f"{len(resumable)} shards")
+
+    def test_the_largest_status_travels(self) -> None:
+        """Of as many shards as a cluster may have, each in another state than its neighbours."""
+        states = "connecting", "active", "waiting", "resuming"
+        first = MOST_SHARDS * 10 - MOST_PER_CLUSTER
+        told = {
+            "cluster": MOST_SHARDS,
+            "events": 10**18,
+            "shards": {first + at: states[at % len(states)] for at in range(MOST_PER_CLUSTER)},
+        }
+        argument = commands.ClusterStatus()
+        self.assertLess(len(argument.toString(told)), 20_000)
+        self.assertTrue(argument.fromString(argument.toString(told)) == told)
+        few: tuple[dict[str, dict[int, str]], ...] = ({"shards": {}}, {"shards": {7: "active"}}, {})
+        for small in few:
+            self.assertEqual(argument.fromString(argument.toString(small)).get("shards", {}), small.get("shards", {}))
 
     def test_both_ends_learn_of_the_close(self) -> None:
         """And what was asked fails."""

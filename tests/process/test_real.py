@@ -24,6 +24,7 @@ from rateway.process.link import Link
 from rateway.process.relay import Relay
 from rateway.process.spawning import ChildProcess, spawn
 from rateway.process.supervisor import Orders, Supervisor
+from tests.support.waiting import PATIENCE
 
 from .fakes import FakeFatal, FakeMemory, Heard, refuse_all
 
@@ -42,7 +43,7 @@ def alive(pid: int) -> bool:
 class RealProcessTestCase(TestCase):
     """With real processes and the real reactor."""
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         from twisted.internet import reactor
@@ -52,11 +53,11 @@ class RealProcessTestCase(TestCase):
 
     async def until(self, met: Any, what: str) -> None:
         """Wait, within bounds."""
-        for _ in range(1000):
-            if met():
-                return
+        deadline = self.reactor.seconds() + PATIENCE
+        while not met():
+            if self.reactor.seconds() > deadline:
+                self.fail(f"waited in vain for: {what}; log: {self.heard.texts()}")
             await deferLater(self.reactor, 0.02)
-        self.fail(f"waited in vain for: {what}; log: {self.heard.texts()}")
 
 
 class ChildTests(RealProcessTestCase):

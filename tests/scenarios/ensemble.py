@@ -21,7 +21,7 @@ _LONG = frozenset(
 )
 """Those that take longest begin first, so that none is left over at the end."""
 _POLL = 0.1
-_PATIENCE = 240.0
+_PATIENCE = 480.0
 
 
 class Ensemble:

@@ -40,7 +40,7 @@ never = "closes"
 class ProcessTests(TestCase):
     """``twistd -n rateway-simulator --scenario``."""
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rateway-scenario-"))

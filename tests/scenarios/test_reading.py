@@ -21,7 +21,7 @@ class ReadingTests(SynchronousTestCase):
         """Every part arrives where it belongs."""
         scenario = read(
             HEAD
-            + 'criterion = 8\nbreaches = ["send-limit"]\ntimeout = 9\nhold = 2\npatience = 3\n'
+            + 'criterion = 8\nbreaches = ["send-limit"]\ntimeout = 9\nhold = 2\npatience = 3\nunseen = ["it logs"]\n'
             + '[client]\ncompression = "none"\n'
             + '[simulator]\nshards = 2\nallowed_intents = "GUILD_MEMBERS"\n'
             + STEP
@@ -33,6 +33,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual((scenario.title, scenario.about, scenario.criterion), ("T", "A", 8))
         self.assertEqual((case.name, case.breaches, case.timeout), ("name", {"send-limit"}, 9.0))
         self.assertEqual((case.hold, case.patience, case.client.compression), (2.0, 3.0, "none"))
+        self.assertEqual(case.unseen, ("it logs",))
         self.assertEqual(case.options, {"shards": 2, "allowed_intents": int(Intent.GUILD_MEMBERS)})
         (step,) = case.steps
         self.assertEqual(step.actions, (parse_action({"do": "drop", "shard": 0}),))
@@ -82,7 +83,8 @@ class ReadingTests(SynchronousTestCase):
     def test_by_name_and_variant(self) -> None:
         """A packaged scenario by its name, one variant of it, and a file by its path."""
         self.assertEqual(len(load("criterion_17").cases), 5)
-        self.assertEqual([case.variant for case in load("criterion_17:4014").cases], ["4014"])
+        (case,) = load("criterion_17:4014").cases
+        self.assertEqual((case.variant, len(case.unseen)), ("4014", 2))
         path = Path(self.mktemp()) / "mine.toml"
         path.parent.mkdir()
         path.write_text(HEAD)

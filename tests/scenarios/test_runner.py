@@ -12,7 +12,7 @@ from rateway.simulator.gateway.connection import Connection
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.records import Connected
 from rateway.simulator.scenario.reading import read
-from rateway.simulator.scenario.report import Report
+from rateway.simulator.scenario.report import Report, as_json
 from rateway.simulator.scenario.runner import run_case, run_scenario
 from rateway.simulator.simulator import Simulator
 from tests.simulator.bench import NOW, PLAIN, Client, RecordingWire
@@ -90,6 +90,17 @@ class EndTests(RunnerTestCase):
         self.assertNoResult(running)
         self.pass_time(0.5)
         self.assert_held(running)
+
+    def test_what_cannot_be_seen(self) -> None:
+        """It is told at the end, and is in the report, for somebody to look."""
+        running = self.play('unseen = ["it logs an error"]\n' + READY)
+        self.ready()
+        self.pass_time(2.0)
+        report = self.successResultOf(running)
+        self.assertTrue(report.held)
+        (line,) = [line for line in self.said if "logs an error" in line]
+        self.assertIn("can't be seen from here, so look: it logs an error", line)
+        self.assertEqual(as_json((report,))["runs"][0]["unseen"], ["it logs an error"])  # type: ignore[index]
 
     def test_nobody_comes(self) -> None:
         """Without a client there are clear words, after the patience."""

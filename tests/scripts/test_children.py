@@ -11,6 +11,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.waiting import PATIENCE
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 STARTER = """
@@ -24,7 +26,7 @@ async def main():
     try:
         await asyncio.Future()
     finally:
-        print("ended", await children.end(child, grace=0.5), flush=True)
+        print("ended", await children.end(child, grace=float(sys.argv[2])), flush=True)
 
 sys.exit(children.run_until_told(main))
 """
@@ -58,47 +60,50 @@ def _program(source: str, *arguments: str) -> subprocess.Popen[str]:
 class ChildrenTests(SynchronousTestCase):
     """Ends that leave nothing behind."""
 
-    def started(self, child: str) -> tuple[subprocess.Popen[str], int]:
-        """A program, and the pid of the child it started."""
-        program = _program(STARTER, child)
+    def started(self, child: str, grace: float) -> tuple[subprocess.Popen[str], int]:
+        """A program, and the pid of the child it started.
+
+        :param grace: seconds that the child has to obey.
+        """
+        program = _program(STARTER, child, str(grace))
         self.addCleanup(program.communicate)
         self.addCleanup(program.kill)
         assert program.stdout
         return program, int(program.stdout.readline())
 
     def assert_gone(self, pid: int) -> None:
-        """The process ends within seconds, or has ended."""
+        """The process ends soon, or has ended."""
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return
         self.addCleanup(os.close, descriptor)
 
-        self.assertTrue(select.select([descriptor], [], [], 10)[0], "the child lives on")
+        self.assertTrue(select.select([descriptor], [], [], PATIENCE)[0], "the child lives on")
 
     def test_told_to_end(self) -> None:
         """Each signal that ends a program ends its child first; the exit code tells the signal."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            program, pid = self.started(OBEDIENT)
+            program, pid = self.started(OBEDIENT, PATIENCE)
             program.send_signal(number)
-            self.assertEqual(program.communicate(timeout=20)[0], f"ended {-signal.SIGTERM}\n")
+            self.assertEqual(program.communicate(timeout=PATIENCE)[0], f"ended {-signal.SIGTERM}\n")
             self.assertEqual(program.returncode, 128 + number)
             self.assert_gone(pid)
 
     def test_deaf_child(self) -> None:
         """A child that doesn't obey is killed."""
-        program, pid = self.started(DEAF)
+        program, pid = self.started(DEAF, 0.5)
         program.terminate()
-        self.assertEqual(program.communicate(timeout=20)[0], f"ended {-signal.SIGKILL}\n")
+        self.assertEqual(program.communicate(timeout=PATIENCE)[0], f"ended {-signal.SIGKILL}\n")
         self.assert_gone(pid)
 
     def test_killed_starter(self) -> None:
         """A program that is killed takes its child along."""
-        program, pid = self.started(DEAF)
+        program, pid = self.started(DEAF, 0.5)
         program.kill()
         self.assert_gone(pid)
 
     def test_sweep(self) -> None:
         """A grandchild in a session of its own, whose parent is gone, is found and ended; who is spared lives."""
-        told = _program(ORPHANS).communicate(timeout=30)[0]
+        told = _program(ORPHANS).communicate(timeout=PATIENCE)[0]
         self.assertEqual(told, "['sleep 3600']\n['sleep 3599']\n")

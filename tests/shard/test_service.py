@@ -116,12 +116,13 @@ class StartTests(SynchronousTestCase):
         old.say(event(14))
         discord.gate.waiting.pop().callback(None)
         self.assertEqual(discord.sink.seqs(), [11, 12, 13, 14])
-        self.assertEqual(discord.sink.forgotten, [7])
         (identify,) = [payload for payload in discord.greet().heard() if payload["op"] == 2]
         self.assertEqual(identify["d"]["shard"], [7, 16])
         self.assertNotIn(1000, old.closed_with())
+        discord.line.say({"op": 1})
+        self.assertEqual(discord.line.heard()[-1], {"op": 1, "d": None})
         discord.line.say(ready(), event(2))
-        self.assertEqual(discord.shard.session, Session("new-session", HOME, 2))
+        self.assertEqual((discord.shard.session, discord.sink.forgotten), (Session("new-session", HOME, 2), []))
         discord.line.close(4000)
         self.assertEqual([payload["op"] for payload in discord.next_line().heard()], [6])
         discord.line.say(resumed(3))
@@ -578,6 +579,30 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(len(refused), 50 - len(presences))
         for answer in refused:
             self.failureResultOf(answer, RequestRefused)
+
+    def test_room_for_rateways_own(self) -> None:
+        """There is room while the shard is active, and bots' commands and rateway's requests share the budget."""
+        discord = active()
+        outbox = discord.shard.outbox
+        room = outbox.room()
+        assert room is not None
+        spare, budget = room
+        self.assertEqual(spare.wait(budget, discord.clock.seconds()), 0.0)
+        self.assertEqual(spare.ask(7, budget, discord.clock.seconds()), 0.0)
+        outbox.say(b'{"op":8,"d":{}}')
+        self.assertEqual([payload["op"] for payload in discord.line.heard()], [8])
+        for _ in range(115):
+            self.send(discord)
+        self.assertEqual(len(discord.line.heard()), 113, "RESUME and the request are counted")
+        self.assertGreater(spare.wait(budget, discord.clock.seconds()), 0.0)
+        discord.line.wire.lose()
+        self.assertIsNone(outbox.room())
+        outbox.say(b"lost")
+        discord.next_line().say(resumed(12))
+        again = outbox.room()
+        assert again is not None
+        self.assertIs(again[0], spare, "what was sent before still counts")
+        self.assertIsNot(again[1], budget)
 
     def test_waits_for_the_shard(self) -> None:
         """A command given while the shard reconnects is sent once it is active, and not before RESUMED."""

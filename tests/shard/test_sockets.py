@@ -19,6 +19,7 @@ from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
 from rateway.tls import client_endpoint
 from tests.support.certificates import Pair, make_certificates
+from tests.support.waiting import PATIENCE
 
 from .discord import Gate, Reporter, Sink
 
@@ -26,7 +27,7 @@ from .discord import Gate, Reporter, Sink
 class SocketTests(TestCase):
     """Real sockets, real compression, Discord's rules enforced."""
 
-    timeout = 30
+    timeout = 300
 
     def setUp(self) -> None:
         """Real sockets need the real reactor."""
@@ -119,11 +120,11 @@ class SocketTests(TestCase):
         self.assertEqual(len(simulator.identifies), 1)
 
     async def test_ac03_ac05_heartbeats_and_a_zombie(self) -> None:
-        """At an interval of 0.5 s heartbeats are on time; frozen, the connection is dropped and resumed."""
-        simulator = await self.begin(heartbeat_interval=0.5, heartbeat_slack=0.2)
+        """At an interval of a second heartbeats are on time; frozen, the connection is dropped and resumed."""
+        simulator = await self.begin(heartbeat_interval=1.0)
         shard = self.shard(simulator)
         await self.arrived(simulator, shard, "READY")
-        await simulator.until(lambda: [frame.op for frame in simulator.frames].count(1) >= 4)
+        await simulator.until(lambda: [frame.op for frame in simulator.frames].count(1) >= 3)
         self.assertIsNotNone(shard.latency)
         self.assertEqual(simulator.breaches, [])
         simulator.freeze(0)
@@ -175,7 +176,7 @@ class SocketTests(TestCase):
         simulator = await self.begin()
         shard = self.shard(simulator)
         await self.arrived(simulator, shard, "READY")
-        deadline = self.reactor.seconds() + 20
+        deadline = self.reactor.seconds() + PATIENCE
         sent = [shard.send(31, b'{"op":31,"d":{"guild_ids":[],"n":%d}}' % number, deadline) for number in range(100)]
         await DeferredList(sent, fireOnOneErrback=True)
         await simulator.until(lambda: len(simulator.commands) == 100)

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from rateway.model.intents import ALL
 from rateway.simulator.options import SimulatorOptions
 from rateway.simulator.simulator import Simulator
+from tests.support.waiting import PATIENCE
 
 Payload = dict[str, Any]
 TOKEN = "simulator-token"
@@ -100,7 +101,7 @@ class RawClient(WebSocketClientProtocol):
                 self._waiters.remove(entry)
                 result.callback(value)
 
-    def until(self, predicate: Callable[[], object], timeout: float = 5.0) -> Deferred[Any]:
+    def until(self, predicate: Callable[[], object], timeout: float = PATIENCE) -> Deferred[Any]:
         result: Deferred[Any] = Deferred()
         self._waiters.append((predicate, result))
         result.addTimeout(timeout, the_reactor())
@@ -111,7 +112,7 @@ class RawClient(WebSocketClientProtocol):
         """The first payload with this event name or (for what is no dispatch) op."""
         return self.until(lambda: next(iter(self.all(name_or_op)), None))
 
-    def count(self, name: str, wanted: int, timeout: float = 5.0) -> Deferred[Any]:
+    def count(self, name: str, wanted: int, timeout: float = PATIENCE) -> Deferred[Any]:
         """So many events of this name have come."""
         return self.until(lambda: len(self.all(name)) >= wanted, timeout)
 
@@ -151,7 +152,7 @@ class RawClient(WebSocketClientProtocol):
 class SimulatorTestCase(TestCase):
     """A test with a simulator and raw clients, all ended afterwards."""
 
-    timeout = 30
+    timeout = 300
 
     async def start(self, **options: Any) -> Simulator:
         options = {"identify_window": 0.0, **options}

@@ -16,6 +16,7 @@ from rateway.simulator.gateway.behaviour import Behaviour
 from rateway.simulator.simulator import Simulator
 from rateway.simulator.tap import Options
 from tests.simulator.client import RawClient, SimulatorTestCase, the_reactor
+from tests.support.waiting import PATIENCE
 
 
 class StreamTests(SimulatorTestCase):
@@ -108,14 +109,14 @@ class StuckTests(SimulatorTestCase):
         wire: Any = simulator.connection(0).wire
         client.transport.pauseProducing()
         simulator.load.start(20_000)
-        await simulator.until(lambda: simulator.load.left_out, 20, "events are left out")
+        await simulator.until(lambda: simulator.load.left_out, what="events are left out")
         self.assertTrue(wire.is_stuck)
         waiting = len(wire.transport.dataBuffer) + wire.transport._tempDataLen
         self.assertTrue(waiting < 2_000_000, waiting)
         seen, sent = len(client.payloads), simulator.load.sent
         client.transport.resumeProducing()
-        await simulator.until(lambda: simulator.load.sent > sent, 10, "the load goes on")
-        await client.until(lambda: len(client.payloads) > seen + 100, 10)
+        await simulator.until(lambda: simulator.load.sent > sent, what="the load goes on")
+        await client.until(lambda: len(client.payloads) > seen + 100)
         self.assertIn("left out)", simulator.summary())
 
     async def test_end(self) -> None:
@@ -125,7 +126,7 @@ class StuckTests(SimulatorTestCase):
         await client.count("GUILD_CREATE", 1)
         client.transport.pauseProducing()
         simulator.load.start(20_000)
-        await simulator.until(lambda: simulator.connection(0).is_stuck, 20, "the client is stuck")
+        await simulator.until(lambda: simulator.connection(0).is_stuck, what="the client is stuck")
         simulator.load.stop()
         simulator.drop(0, "fin")
         client.transport.resumeProducing()
@@ -140,7 +141,7 @@ class ManyTests(SimulatorTestCase):
     async def clients(self, simulator: Simulator, count: int, transport: str = "zlib-stream") -> Clients:
         clients = Clients(simulator.port, count, transport, sample=count)
         self.addCleanup(clients.close)
-        await deferToThread(clients.connect, 20.0)
+        await deferToThread(clients.connect, PATIENCE)
         return clients
 
     async def test_counted_and_read(self) -> None:
@@ -163,7 +164,7 @@ class ManyTests(SimulatorTestCase):
     @staticmethod
     def until_all(clients: Clients, count: int) -> None:
         """Read until so many messages have come; in a thread."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while clients.messages < count and time.monotonic() < deadline:
             clients.turn(0.1)
 
@@ -173,17 +174,17 @@ class ManyTests(SimulatorTestCase):
         clients = await self.clients(simulator, 1)
         simulator.skip_sequences(0, 1)
         simulator.dispatch(0, "A", {})
-        await self.assertFailure(deferToThread(clients.run, 5.0), Wrong)
+        await self.assertFailure(deferToThread(clients.run, PATIENCE), Wrong)
 
         other = await self.start(guilds=2)
         clients = await self.clients(other, 2)
         other.dispatch(0, "A", {"guild_id": str(other.guild(1).id)})
-        await self.assertFailure(deferToThread(clients.run, 5.0), Wrong)
+        await self.assertFailure(deferToThread(clients.run, PATIENCE), Wrong)
 
         third = await self.start(guilds=2)
         clients = await self.clients(third, 1, "none")
         third.drop(0)
-        await self.assertFailure(deferToThread(clients.run, 5.0), Wrong)
+        await self.assertFailure(deferToThread(clients.run, PATIENCE), Wrong)
 
     async def test_bench(self) -> None:
         """The bench starts a simulator by its command line, and reports the rate that it reached and what that took."""
@@ -195,8 +196,9 @@ class ManyTests(SimulatorTestCase):
     def test_options(self) -> None:
         """The options reach the simulator."""
         options = Options()
-        options.parseOptions(["--load=250.5", "--load-sessions=7"])
-        self.assertEqual((options.chosen.load, options.chosen.load_sessions), (250.5, 7))
+        options.parseOptions(["--load=250.5", "--load-sessions=7", "--load-tick=0.001"])
+        chosen = options.chosen
+        self.assertEqual((chosen.load, chosen.load_sessions, chosen.load_tick), (250.5, 7, 0.001))
         self.assertIn("--load=N", options.getUsage())
 
     async def test_from_the_start(self) -> None:

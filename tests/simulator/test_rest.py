@@ -186,7 +186,7 @@ class RecordTests(RestCase):
     async def test_in_flight(self) -> None:
         """The most requests of a route answered at the same time are on record."""
         simulator = await self.start()
-        simulator.rest.route(Route(template="/slow", limit=0, delay=0.1))
+        simulator.rest.route(Route(template="/slow", limit=0, delay=0.5))
         await gatherResults([self.under_way(simulator, "/slow") for _ in range(4)])
         await self.ask(simulator, "/slow")
         self.assertEqual(simulator.rest.in_flight_max["GET /slow"], 4)
@@ -216,7 +216,7 @@ class RecordTests(RestCase):
     async def test_client_goes_away(self) -> None:
         """A client that doesn't wait for its answer harms nothing."""
         simulator = await self.start()
-        simulator.rest.route(Route(template="/slow", delay=0.05))
+        simulator.rest.route(Route(template="/slow", delay=0.5))
         asked = self.under_way(simulator, "/slow")
         await simulator.until(lambda: simulator.rest.requests("/slow"))
         asked.cancel()

@@ -21,7 +21,7 @@ class BucketTests(RestCase):
     async def test_bucket(self) -> None:
         """Each answer counts down; beyond the limit comes a 429 of scope user, recorded as a breach."""
         simulator = await self.start()
-        simulator.rest.route(Route(template="/channels/{}/messages", limit=2, per=0.4, bucket="abc"))
+        simulator.rest.route(Route(template="/channels/{}/messages", limit=2, per=1.5, bucket="abc"))
         replies = [await self.ask(simulator, "/channels/1/messages") for _ in range(3)]
         self.assertEqual([reply.status for reply in replies], [200, 200, 429])
         self.assertEqual([quota(reply) for reply in replies], [("2", left, "abc") for left in "100"])

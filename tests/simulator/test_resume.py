@@ -95,6 +95,25 @@ class ReplayTests(BenchCase):
             self.face.dispatch(0, "X", {})
         self.assertEqual(self.back(client, 1).wire.names(), ["X"] * 10 + ["RESUMED"])
 
+    def test_buffer_of_so_many_bytes(self) -> None:
+        """However few events they are, large ones push out older ones; the last one stays."""
+        large, small = {"x": "x" * 400}, {"x": "x" * 100}
+        for events, kept in (([large] * 3, 2), ([{"x": "x" * 5000}], 1), ([large, *[small] * 6], 6)):
+            self.start(replay_bytes=1000)
+            client = self.ready()
+            client.leave()
+            for event in events:
+                self.face.dispatch(0, "X", event)
+            self.assertEqual(len(self.face.session(0).log), kept)
+            seq = 1 + len(events) - kept
+            self.assertEqual(self.back(client, seq).wire.names(), ["X"] * kept + ["RESUMED"])
+            self.start(replay_bytes=1000)
+            client = self.ready()
+            client.leave()
+            for event in events:
+                self.face.dispatch(0, "X", event)
+            self.assertEqual(self.back(client, seq - 1).wire.payloads[-1]["d"], False)
+
     def test_too_old(self) -> None:
         """A session outlives its connection by the replay age, no longer."""
         for wait, answer in ((299.0, "resumed"), (301.0, "invalid")):

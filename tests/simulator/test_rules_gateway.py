@@ -103,7 +103,7 @@ class HeartbeatTests(RuleTestCase):
     @breaks("late-heartbeat")
     async def test_late(self) -> None:
         """None for an interval and a second: 4000, and the session is kept."""
-        simulator = await self.start(heartbeat_interval=0.05)
+        simulator = await self.start(heartbeat_interval=1.0)
         client = await self.ready(simulator)
         await self.closed(client, 4000)
         self.assertEqual(len(simulator.sessions), 1)

@@ -18,7 +18,7 @@ from tests.simulator.client import SimulatorTestCase, the_reactor
 EVERY = (
     "--port 9 --shards 4 --max-concurrency 16 --guilds 40 --members 5 --rate 2.5 --seed 7 --token t "
     "--intents GUILD_MEMBERS --session-total 9 --session-remaining 3 --heartbeat-interval 1.5 "
-    "--identify-window 0.5 --replay-limit 8 --replay-age 6 --host h --resume-host r"
+    "--identify-window 0.5 --replay-limit 8 --replay-bytes 9 --replay-age 6 --host h --resume-host r"
 )
 
 
@@ -64,7 +64,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(chosen.allowed_intents, int(Intent.GUILD_MEMBERS))
         self.assertEqual((chosen.session_total, chosen.session_remaining), (9, 3))
         self.assertEqual((chosen.heartbeat_interval, chosen.identify_window), (1.5, 0.5))
-        self.assertEqual((chosen.replay_limit, chosen.replay_age, chosen.host, chosen.resume_host), (8, 6.0, "h", "r"))
+        self.assertEqual((chosen.replay_limit, chosen.replay_bytes, chosen.replay_age), (8, 9, 6.0))
+        self.assertEqual((chosen.host, chosen.resume_host), ("h", "r"))
 
     def test_remaining_follows_total(self) -> None:
         """With a total alone, all of it is left."""

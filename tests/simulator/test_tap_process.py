@@ -23,7 +23,7 @@ LISTENS = "a simulated Discord listens: DISCORD_API_URL="
 class ProcessCase(TestCase):
     """A test with simulators in processes of their own."""
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rateway-simulator-test-"))

@@ -215,6 +215,27 @@ class BoundTests(SpoolTestCase):
             spool.confirm(piece[3][0])
         self.assertEqual([item for _, item in self.open().read(MIB)], events(0, 10))
 
+    def test_room_before_the_head(self) -> None:
+        """A disk without room for the head gets its room back file by file; that is said once, not at each confirm."""
+        spool = self.open()
+        for first in range(0, 300, 100):
+            spool.append(events(first, 100))
+        before = spool.size
+        piece = spool.read(MIB)
+        opening = os.open
+
+        def refusing(path: str, *arguments: int) -> int:
+            if str(path).endswith("head"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return opening(path, *arguments)
+
+        with mock.patch("os.open", refusing), mock.patch.object(Spool, "_log") as log:
+            for index, _ in piece[:250]:
+                spool.confirm(index)
+        self.assertLess(spool.size, before // 2)
+        self.assertEqual(log.warn.call_count, 1)
+        self.assertEqual([item for _, item in self.open().read(MIB)][-50:], events(250, 50))
+
     def test_unusable_folder(self) -> None:
         """A file in its place is the operator's to move."""
         self.folder.write_text("")
@@ -293,6 +314,49 @@ class CrashTests(SpoolTestCase):
         self.assertEqual((spool.read(MIB), spool.unread), ([], 0))
         self.assertGreater(spool.damaged, 0)
 
+    def test_deleted_while_running(self) -> None:
+        """A file that somebody deletes takes its events along, and no others; that is said."""
+        spool = self.open(segment_size=1)
+        for seq in range(3):
+            spool.append([event(seq)])
+        (self.folder / self.files()[1]).unlink()
+        with mock.patch.object(Spool, "_log") as log:
+            self.assertEqual([item for _, item in spool.read(MIB)], [event(0), event(2)])
+        self.assertEqual((log.critical.call_count, spool.damaged), (1, len(encode(event(1)))))
+        self.assertEqual((spool.unread, spool.read(MIB)), (0, []))
+
+    def test_the_last_one_deleted_while_running(self) -> None:
+        """What comes then goes into a new one."""
+        spool = self.open()
+        spool.append(events(0, 3))
+        (self.folder / self.files()[0]).unlink()
+        spool.append(events(3, 3))
+        with mock.patch.object(Spool, "_log"):
+            self.assertEqual([item for _, item in spool.read(MIB)], events(3, 3))
+        spool.confirm_taken()
+        self.assertEqual((self.files(), spool.is_empty), ([], True))
+
+    def test_after_a_power_cut(self) -> None:
+        """Files that the disk had made but not written hold no event, wherever they are; those after them do."""
+        spool = self.open(segment_size=1)
+        for seq in range(6):
+            spool.append([event(seq)])
+        paths = [self.folder / name for name in self.files()]
+        for path, left in ((paths[1], b""), (paths[2], HEADER[:3]), (paths[3], bytes(paths[3].stat().st_size))):
+            path.write_bytes(left)
+        with mock.patch.object(Spool, "_log") as log:
+            again = self.open()
+            self.assertEqual(again.unread, 3)
+            self.assertEqual([item for _, item in again.read(MIB)], [event(0), event(4), event(5)])
+        self.assertEqual(log.critical.call_count, 1)
+
+    def test_a_damaged_beginning(self) -> None:
+        """A file whose first bytes are no version at all is no other version's: its records are read."""
+        self.open().append(events(0, 3))
+        path = self.folder / self.files()[0]
+        path.write_bytes(b"x" + path.read_bytes()[1:])
+        self.assertEqual(self.read_all(self.open()), events(0, 3))
+
     def test_another_version(self) -> None:
         """Events of another version are not thrown away: the operator hears what to do."""
         self.open().append(events(0, 3))
@@ -322,6 +386,17 @@ class CrashTests(SpoolTestCase):
             spool.sync()
             spool.sync()
         self.assertEqual(synced, len(self.files()))
+
+    def test_a_disk_that_fails(self) -> None:
+        """What it refused to hold is tried again the next time."""
+        spool = self.open()
+        spool.append(events(0, 5))
+        for place in ("os.fdatasync", "os.fsync"):
+            with mock.patch(place, side_effect=OSError(errno.EIO, "Input/output error")):
+                self.assertRaises(OSError, spool.sync)
+            self.assertTrue(spool.is_dirty)
+        spool.sync()
+        self.assertFalse(spool.is_dirty)
 
     def test_synced_while_deleted(self) -> None:
         """A file that was confirmed meanwhile needs no syncing."""

@@ -115,7 +115,7 @@ class StoreMachine(Twins):
         store, kept, given = self.stores[number], rows(self.stores[number]), self.given[place.shard]
         chosen = [*before, ("GUILD_DELETE", 1)]
         self.draw(place, chosen)
-        assert store.begin([self.read(shard, len(chosen))], {})
+        assert store.begin([self.read(shard, len(chosen))])
         for _ in range(steps):
             store.step()
         self.given[shard.id] = given

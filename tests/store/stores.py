@@ -53,7 +53,9 @@ def dispatch(seq: int, name: str, d: object) -> Dispatch:
 def feed(store: ClusterStore, *events: Dispatch, session: Session = SESSION, shard: int = 0, kept: int = 0) -> None:
     """Apply some events of one session; ``kept`` is what the broker has."""
     at = session.at(events[-1][0]) if events else session
-    store.apply([(shard, at, events)], {shard: (session.id, kept)} if kept else {})
+    batch = [(shard, at, events)]
+    if kept or not store.pass_over(batch):
+        store.apply(batch, {shard: (session.id, kept)} if kept else {})
 
 
 def rows(store: ClusterStore) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -160,7 +161,8 @@ WRITER = """
 import sys, pathlib, ujson
 from tests.store import samples as s
 from tests.store.stores import open_store, dispatch, feed
-store = open_store(pathlib.Path(sys.argv[1]) / "cluster-1", messages=5)
+total = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+store = open_store(pathlib.Path(sys.argv[1]) / "cluster-1", messages=5, total=total)
 feed(store, dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()), kept=1)
 print("ready", flush=True)
 for line in sys.stdin:
@@ -197,6 +199,25 @@ class TwoProcessesTests(SynchronousTestCase):
                 self.assertIsNotNone(ask(self.cache, "GuildChannel", 10_000 * seq + 299))
             writer.kill()
         self.assertEqual(ask(self.cache, "GuildChannel", s.GENERAL)["name"], "39")
+
+    def test_begun_anew(self) -> None:
+        """What another process set aside is read no more once the new store is there, each time it happens."""
+        for total in (1, 2, 3):
+            writer = other_process(WRITER, str(self.state_dir), str(total))
+            with writer:
+                assert writer.stdin is not None
+                self.assertEqual(line_of(writer), "ready")
+                self.assertEqual(ask(self.cache, "GuildChannel", s.GENERAL)["name"], "general")
+                writer.stdin.write("1\n")
+                writer.stdin.flush()
+                line_of(writer)
+                self.assertEqual(ask(self.cache, "GuildChannel", s.GENERAL)["name"], "1")
+                writer.kill()
+        self.assertTrue((self.state_dir / "cluster-1" / "entities.aside").exists())
+        shutil.rmtree(self.state_dir / "cluster-1" / "entities")
+        store = open_store(self.state_dir / "cluster-1", messages=5, total=3)
+        self.addCleanup(store.close)
+        self.assertIsNone(ask(self.cache, "GuildChannel", s.GENERAL))
 
     def test_killed_writer_loses_nothing(self) -> None:
         """What was applied when a process was killed is there for the next one, with the session to go on with."""

@@ -7,6 +7,7 @@ import stat
 import time
 from pathlib import Path
 from typing import cast
+from unittest import mock
 
 import lmdb
 import ujson
@@ -24,7 +25,7 @@ from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.found import Found
 from rateway.store.lock import FolderInUse
-from rateway.store.sessions import Resumable
+from rateway.store.sessions import Resumable, SessionRecord
 from rateway.store.slots import Slots
 from rateway.store.updates.table import UPDATES
 
@@ -170,6 +171,23 @@ class CursorTests(StoreTestCase):
         self.assertEqual(store.sessions()[0].applied, 1499)
         store.close()
         self.assertEqual(self.open().sessions()[0].applied, 1499)
+
+    def test_events_without_effect_and_their_cursors(self) -> None:
+        """Both cursors of a session are written once more of it is kept."""
+        store = self.open()
+        feed(store, dispatch(1, "READY", s.ready()), kept=1)
+        self.assertTrue(store.pass_over([(0, SESSION.at(2), [dispatch(2, "TYPING_START", {})])]))
+        self.assertFalse(store.pass_over([(0, SESSION.at(3), [dispatch(3, "CHANNEL_DELETE", {"id": "1"})])]))
+        self.assertFalse(store.pass_over([(0, evolve(SESSION, id="two"), [dispatch(1, "TYPING_START", {})])]))
+
+        def written() -> tuple[int, int]:
+            with store.environment.reading() as transaction:
+                record = SessionRecord.decode(transaction.get(keys.session(0)) or b"")
+            return record.applied, record.kept
+
+        self.assertEqual(written(), (1, 1))
+        store.apply((), {0: (SESSION.id, 2)})
+        self.assertEqual(written(), (2, 2))
 
     def test_cache_off(self) -> None:
         """Without a cache there are sessions and nothing else, and a resume asks only what the broker has."""
@@ -447,9 +465,21 @@ class RoomTests(StoreTestCase):
         (line,) = self.logged(LogLevel.critical)
         self.assertIn("No space left on device", line)
         self.assertIsNotNone(ask(self.cache_of(store), "Guild", s.GUILD))
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(800)})
         store.close()
-        again = self.open()
-        self.assertEqual(again.sessions()[0].session.seq, 2)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(800), 800, 800, refill=True)})
+
+    def test_a_start_that_failed(self) -> None:
+        """What an earlier start set aside, before it found no room, costs no session."""
+        store = self.open()
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)), kept=1)
+        Slots(self.folder, 1, range(1), store._record.intents).write({0: SESSION.at(5)})
+        store.close()
+        (self.folder / "store.json").unlink()
+        for place in ("rateway.store.trust.write", "os.posix_fallocate"):
+            with mock.patch(place, side_effect=OSError(28, "No space left on device")):
+                self.assertRaises(ConfigError, self.open)
+        self.assertEqual(self.open().sessions(), {0: Resumable(SESSION.at(5), 5, 5, refill=True)})
 
     def test_damage_while_writing(self) -> None:
         """What LMDB can't write any more stops the cache, and the store is set aside at the next start."""

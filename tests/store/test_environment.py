@@ -98,6 +98,18 @@ class EnvironmentTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp()).absolute()
 
+    def test_steps(self) -> None:
+        """A large file grows by an eighth, and for the same work by twice as much each time; a small one by 16 MiB."""
+        writer = Environment.for_writing(self.path, 1 << 20)
+        self.addCleanup(writer.close)
+        writer.grow()
+        self.assertEqual(writer.size, 17 << 20)
+        os.truncate(self.path / "data.mdb", 256 << 20)
+        writer._env.set_mapsize(256 << 20)
+        for times, size in ((0, 288), (1, 360), (2, 540)):
+            writer.grow(times)
+            self.assertEqual(writer.size, size << 20)
+
     def test_one_per_path(self) -> None:
         """Who opens the same path again gets the same environment, and it is closed with its last user."""
         self.assertIsNone(Environment.for_reading(self.path))

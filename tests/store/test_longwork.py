@@ -60,9 +60,9 @@ class LongWorkTests(SynchronousTestCase):
         self.addCleanup(store.close)
         return store
 
-    def begin(self, *events: Dispatch, store: ClusterStore | None = None, kept: int = 0) -> bool:
+    def begin(self, *events: Dispatch, store: ClusterStore | None = None) -> bool:
         at = SESSION.at(events[-1][0])
-        return (store or self.store).begin([(0, at, events)], {0: (SESSION.id, kept)} if kept else {})
+        return (store or self.store).begin([(0, at, events)])
 
     def steps(self, store: ClusterStore | None = None) -> int:
         """How many slices it took; committed then."""
@@ -169,15 +169,16 @@ class LongWorkTests(SynchronousTestCase):
         """Queries go on meanwhile and see what was before; the cursor is there with the last slice and not earlier."""
         cache = Cache(self.folder, total=1, per_cluster=1, own={1: self.store}, enabled=True)
         self.addCleanup(cache.close)
-        self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", huge()), kept=2))
+        self.assertTrue(self.begin(dispatch(2, "GUILD_CREATE", huge())))
         known: set[bytes | None] = set()
         while not self.store.step():
             known.add(cache.query("Member", [s.GUILD, 10**9]))
             self.assertEqual(applied(self.store), 1)
         self.assertEqual(known, {None})
-        self.store.finish()
+        self.store.finish({0: (SESSION.id, 2)})
         self.assertIsNotNone(cache.query("Member", [s.GUILD, 10**9]))
         self.assertEqual(applied(self.store), 2)
+        self.assertEqual(self.store.sessions()[0].kept, 2)
 
     def test_a_process_killed_in_between(self) -> None:
         """Leaves nothing of the event, and a cursor before it."""
@@ -189,7 +190,7 @@ class LongWorkTests(SynchronousTestCase):
             "from pathlib import Path\n"
             "from tests.store.stores import SESSION, open_store\n"
             "store = open_store(Path(sys.argv[1]))\n"
-            "assert store.begin([(0, SESSION.at(2), [(2, 'GUILD_CREATE', Path(sys.argv[2]).read_bytes())])], {})\n"
+            "assert store.begin([(0, SESSION.at(2), [(2, 'GUILD_CREATE', Path(sys.argv[2]).read_bytes())])])\n"
             "for _ in range(20): assert not store.step()\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -216,7 +217,7 @@ class LongWorkTests(SynchronousTestCase):
     def test_no_room(self) -> None:
         """The store stops, as it does otherwise; nothing raises."""
 
-        def full() -> None:
+        def full(times: int) -> None:
             raise OSError(28, "No space left on device")
 
         self.patch(self.store.environment, "grow", full)

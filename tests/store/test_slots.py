@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from rateway.store.slots import Slots, read_slots
 
 ONE, TWO = Session("one", "wss://r.example", 7), Session("two", "wss://s.example", 9)
 SHARDS = range(8, 16)
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 class SlotTests(SynchronousTestCase):
@@ -55,6 +58,23 @@ class SlotTests(SynchronousTestCase):
         newest.write_bytes(whole[:length] + junk)
         expected = TWO if newest.read_bytes() == whole else ONE
         self.assertEqual(self.read(), {8: expected})
+
+    def test_a_full_disk(self) -> None:
+        """However often writing fails, one slot stays whole; and what has its room on the disk needs no more."""
+        slots = self.slots()
+        slots.write({8: ONE})
+        slots.write({8: TWO})
+        for refusal in ({"side_effect": FULL}, {"return_value": 20}):
+            for _ in range(3):
+                with mock.patch("os.pwrite", **refusal):
+                    self.assertRaises(OSError, slots.write, {8: ONE})
+                self.assertEqual(self.read(), {8: TWO})
+        with mock.patch("os.ftruncate") as cut:
+            slots.write({8: ONE.at(8)})
+        self.assertEqual(self.read(), {8: ONE.at(8)})
+        self.assertGreater(cut.call_args[0][1], 0)
+        slots.write({})
+        self.assertEqual(self.read(), {})
 
     def test_of_other_shards_or_intents(self) -> None:
         """They are of no use: a RESUME changes neither."""

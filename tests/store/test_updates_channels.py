@@ -59,6 +59,16 @@ class ChannelTests(StoreTestCase):
         self.store.happens("INVITE_CREATE", {"code": "abc", "channel_id": str(channel)} | OF_GUILD)
         self.store.happens("VOICE_CHANNEL_STATUS_UPDATE", {"id": str(channel), "status": "x"} | OF_GUILD)
 
+    def test_told_of_while_hidden(self) -> None:
+        """What is told of a hidden channel goes with the guild's next coming, also if that lists no channels."""
+        guild = s.guild()
+        del guild["channels"], guild["threads"]
+        self.store.happens("CHANNEL_INFO", OF_GUILD | {"channels": [{"id": str(s.HIDDEN), "status": "open"}]})
+        self.assertIsNotNone(self.store.ask("ChannelInfo", s.GUILD, s.HIDDEN))
+        self.store.happens("GUILD_CREATE", guild)
+        self.assertIsNone(self.store.ask("ChannelInfo", s.GUILD, s.HIDDEN))
+        self.assertIsNotNone(self.store.ask("GuildChannel", s.HIDDEN))
+
     def test_hidden_with_what_is_in_it(self) -> None:
         """Of what is in a channel no event tells any more once it is hidden: it is not kept. Others keep theirs."""
         hidden = s.channel(s.GENERAL, name="___hidden___", flags=1 << 17)

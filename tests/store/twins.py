@@ -146,7 +146,7 @@ class Twins(RuleBasedStateMachine):
             for shard, count in reads:
                 if self.cluster(shard) == number:
                     told.append(self.read(self.shards[shard], count, more))
-            if told and (not store.begin(told, {}) or self.run(store)):
+            if told and (not store.begin(told) or self.run(store)) and not store.pass_over(told):
                 store.apply(told, {})
             if told:
                 store.apply([], {shard: (session.id, max(1, session.seq - lag)) for shard, session, _ in told})

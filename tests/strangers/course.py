@@ -51,7 +51,7 @@ class CourseTestCase(TestCase):
     beats_at_once: ClassVar[bool] = True
     minds_window: ClassVar[bool] = True
     resumes_in_place: ClassVar[bool] = False
-    timeout = 90
+    timeout = 300
 
     simulator: Simulator
     stranger: Stranger
@@ -153,7 +153,7 @@ class CourseTestCase(TestCase):
         interrupt()
         if session.connection is not None:
             closed = f"shard {shard} to close its connection"
-            await simulator.until(lambda: record.client_code is not None, 10.0, closed)
+            await simulator.until(lambda: record.client_code is not None, what=closed)
         self.say(shard, _AWAY)
         await self.stranger.until(lambda: reports.resumed.get(shard, 0) == resumed + 1, f"RESUMED of shard {shard}")
         await self.assert_heard(shard)
@@ -307,7 +307,7 @@ class CourseTestCase(TestCase):
         living = [simulator.connection(shard).record for shard in range(SHARDS)]
         self.assertEqual(await self.stranger.leave(), 0, self.stranger.blame("the bot left with an error"))
         gone = "the end of the bot's connections"
-        await simulator.until(lambda: all(each.lost_at is not None for each in living), 10.0, gone)
+        await simulator.until(lambda: all(each.lost_at is not None for each in living), what=gone)
         self.assertEqual([each.client_code for each in living], [self.end_code] * SHARDS)
         breaches = [each for each in simulator.breaches if each.rule not in expected_breaches]
         self.assertEqual(breaches, [], self.stranger.blame("the bot broke rules"))

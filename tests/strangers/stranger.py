@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from scripts import strangers
+from tests.support.waiting import PATIENCE
 
 _CLIENTS = Path(__file__).parent / "clients"
 _POLL = 0.02
@@ -86,7 +87,7 @@ class Stranger(ProcessProtocol):
             env={**inherited, "NODE_PATH": str(strangers.NODE_MODULES), "NO_PROXY": "*"},
         )
 
-    async def until(self, met: Callable[[], object], what: str, timeout: float = 30.0) -> None:
+    async def until(self, met: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition, no longer than the bot lives.
 
         :raises AssertionError: naming what didn't happen, with the end of the bot's log.
@@ -103,12 +104,12 @@ class Stranger(ProcessProtocol):
         """The sentence, and the end of the bot's log."""
         return "\n".join([sentence, "the bot's log ends so:", *self.log[-_SHOWN:]])
 
-    async def leave(self, timeout: float = 15.0) -> int:
+    async def leave(self, timeout: float = PATIENCE) -> int:
         """Ask it to leave by closing its stdin; its exit code."""
         self._process.closeStdin()
         return await self.ends(timeout)
 
-    async def ends(self, timeout: float = 15.0) -> int:
+    async def ends(self, timeout: float = PATIENCE) -> int:
         """Wait for its end, which is enforced after a while; its exit code."""
         waiting = self._reactor.callLater(timeout, self._kill)
         await self.ended

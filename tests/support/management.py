@@ -35,7 +35,7 @@ class ManagementApi:
             headers=self._headers | (headers or {}),
         )
         try:
-            with _opener.open(request, timeout=30) as response:
+            with _opener.open(request, timeout=60) as response:
                 answer = response.read()
         except urllib.error.HTTPError as error:
             with error:

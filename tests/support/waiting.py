@@ -9,8 +9,13 @@ from twisted.internet.task import deferLater
 
 T = TypeVar("T")
 
+PATIENCE = 60.0
+"""Seconds for anything that must come about. Only a failure takes so long; a busy machine may take its time."""
 
-async def eventually(check: Callable[[], Awaitable[T]], *, what: str, timeout: float = 15.0, every: float = 0.05) -> T:
+
+async def eventually(
+    check: Callable[[], Awaitable[T]], *, what: str, timeout: float = PATIENCE, every: float = 0.05
+) -> T:
     """The first true value of ``check``, asked again and again.
 
     :param what: what is waited for, as the message of the failure says it.

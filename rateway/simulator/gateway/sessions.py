@@ -53,6 +53,7 @@ class GatewaySession:
     asked: Asked
     log: deque[Logged] = field(repr=False)
     replay_age: float
+    replay_bytes: int
     seq: int = 0
     connection: Connection | None = field(default=None, repr=False)
     detached_at: float = 0.0
@@ -62,6 +63,8 @@ class GatewaySession:
     unseen: bool = False
     presence: object = field(default=None, repr=False)
     _skipped: set[int] = Factory(set)
+    _size: int = 0
+    """Bytes of what is in the buffer and nowhere else."""
 
     @property
     def shard(self) -> int:
@@ -75,22 +78,27 @@ class GatewaySession:
         """Give the event the next sequence and put it in the buffer; the payload to send is returned."""
         self.seq += 1
         payload = envelope(name, self.seq, d, order)
-        self._forget(now)
+        self._forget(now, len(payload))
         self.log.append((self.seq, now, payload, None))
+        self._size += len(payload)
         return payload
 
     def keep_packed(self, events: Sequence[Packed], now: float) -> int:
         """Give the events the next sequences and put them in the buffer; the first sequence is returned."""
         first = self.seq + 1
         self.seq += len(events)
-        self._forget(now)
+        self._forget(now, 0, len(events))
         self.log.extend([(seq, now, event.head, event.tail) for seq, event in enumerate(events, first)])
         return first
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, now: float, size: int, count: int = 1) -> None:
+        """Let go of what is too old, and of what has no room beside so many new events of so many bytes."""
         log, oldest = self.log, now - self.replay_age
-        while log and log[0][1] < oldest:
-            log.popleft()
+        room, most = self.replay_bytes - size, log.maxlen or 0
+        while log and (log[0][1] < oldest or self._size > room or len(log) + count > most):
+            _, _, head, tail = log.popleft()
+            if tail is None:
+                self._size -= len(head)
 
     def missed(self, seq: int) -> list[Kept] | None:
         """What was sent after ``seq``; None when the buffer no longer reaches back that far."""
@@ -119,6 +127,7 @@ class Sessions:
 
     replay_limit: int
     replay_age: float
+    replay_bytes: int
     _by_id: dict[str, GatewaySession] = Factory(dict)
     _by_place: dict[tuple[int, int], list[GatewaySession]] = Factory(dict)
     _totals: Counter[int] = Factory(Counter)
@@ -134,7 +143,7 @@ class Sessions:
         return self._totals
 
     def start(self, id: str, asked: Asked) -> GatewaySession:
-        session = GatewaySession(id, asked, deque(maxlen=self.replay_limit), self.replay_age)
+        session = GatewaySession(id, asked, deque(maxlen=self.replay_limit), self.replay_age, self.replay_bytes)
         self._by_id[id] = session
         self._totals[asked.total] += 1
         self._by_place.setdefault((asked.shard, asked.total), []).append(session)

@@ -13,9 +13,6 @@ from ..gateway.sessions import GatewaySession
 from ..hub import Hub
 from .stock import Stock
 
-_TICK = 0.02
-"""Seconds between two handfuls of events."""
-
 _BACKLOG = 1.0
 """Seconds of events that may be caught up with; what is beyond them is left out."""
 
@@ -85,7 +82,7 @@ class Load:
         if self._began is None:
             return 0.0
         end = self._hub.now() if self._ended is None else self._ended
-        return self.sent / max(end - self._began, _TICK)
+        return self.sent / max(end - self._began, self._hub.options.load_tick)
 
     def summary(self) -> list[str]:
         """Its part of the simulator's summary: nothing when there was no load."""
@@ -104,7 +101,7 @@ class Load:
         try:
             self._go_on(now, self._sessions())
         finally:
-            self._hub.later(max(0.0, now + _TICK - self._hub.now()), lambda: self._tick(run))
+            self._hub.later(max(0.0, now + self._hub.options.load_tick - self._hub.now()), lambda: self._tick(run))
 
     def _go_on(self, now: float, sessions: list[GatewaySession]) -> None:
         if self._began is None:
@@ -115,7 +112,7 @@ class Load:
         else:
             self._due += (now - self._last) * self.rate
             self._last = now
-            self._send(sessions, min(int(self._due), ceil(2 * self.rate * _TICK)))
+            self._send(sessions, min(int(self._due), ceil(2 * self.rate * self._hub.options.load_tick)))
             self._forgo(sessions)
 
     def _prepare(self, sessions: list[GatewaySession]) -> bool:
@@ -126,7 +123,7 @@ class Load:
                 for event in self._stock(session).events(self._hub.world_time()):
                     if session.connection is not None:
                         session.connection.encoder.prepare(event)
-                if self._hub.now() - start >= _TICK:
+                if self._hub.now() - start >= self._hub.options.load_tick:
                     return False
         return True
 

@@ -207,7 +207,7 @@ class Variant(Table, frozen=True, kw_only=True):
     :ivar values: what stands for ``"$word"`` in steps, expectations and ``breaches``.
     :ivar simulator: added to the scenario's ``[simulator]``; likewise ``client``.
     :ivar step: more steps, after the common ones; likewise ``expect``.
-    :ivar breaches: more rules that may be broken.
+    :ivar breaches: more rules that may be broken; likewise ``unseen``.
     :ivar timeout: in place of the scenario's; likewise ``hold``.
     """
 
@@ -218,6 +218,7 @@ class Variant(Table, frozen=True, kw_only=True):
     step: tuple[dict[str, Any], ...] = ()
     expect: tuple[dict[str, Any], ...] = ()
     breaches: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     timeout: Seconds | None = None
     hold: Seconds | None = None
 
@@ -229,6 +230,8 @@ class File(Table, frozen=True, kw_only=True):
     :ivar about: what Discord does, and what the client must do.
     :ivar criterion: the number of the acceptance criterion it tests.
     :ivar breaches: the rules of Discord's that the client may break; breaking any other is a failure.
+    :ivar unseen: what the client must do besides, that can't be seen from Discord's side: said at the end, for whoever
+        runs it to look.
     :ivar timeout: seconds after the client's arrival by which everything must have been seen.
     :ivar hold: seconds that ``never``, ``always`` and ``at_most`` are watched on when everything else is met.
     :ivar patience: seconds to wait for a client to come at all.
@@ -238,6 +241,7 @@ class File(Table, frozen=True, kw_only=True):
     about: str
     criterion: int | None = None
     breaches: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     timeout: Seconds = 60.0
     hold: Seconds = 1.0
     patience: Seconds = 120.0
@@ -275,6 +279,7 @@ class Case:
     steps: tuple[Step, ...] = field(repr=False)
     expects: tuple[Expect, ...] = field(repr=False)
     breaches: frozenset[str]
+    unseen: tuple[str, ...]
     timeout: float
     hold: float
     patience: float

@@ -139,6 +139,7 @@ class _Reader:
             steps=tuple(steps),
             expects=tuple(expects),
             breaches=frozenset(breaches),
+            unseen=(*file.unseen, *extra.unseen),
             timeout=file.timeout if extra.timeout is None else extra.timeout,
             hold=file.hold if extra.hold is None else extra.hold,
             patience=file.patience,

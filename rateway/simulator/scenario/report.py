@@ -24,12 +24,14 @@ class Report:
     """One run of one case.
 
     :ivar trouble: what went wrong besides: no client came, a step could not be done, a rule was broken.
+    :ivar unseen: what the client must have done besides, which nobody looked at.
     """
 
     name: str
     verdicts: tuple[Verdict, ...]
     trouble: tuple[str, ...]
     duration: float
+    unseen: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -58,6 +60,7 @@ def as_json(reports: tuple[Report, ...]) -> dict[str, object]:
                 "expectations": [
                     {"that": each.words, "met": each.met, "reason": each.reason} for each in report.verdicts
                 ],
+                "unseen": list(report.unseen),
                 "seconds": round(report.duration, 3),
             }
             for report in reports

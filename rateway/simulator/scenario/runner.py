@@ -105,7 +105,9 @@ class _Run:
                 self._tell(str(verdict))
         for trouble in self._trouble:
             self._tell(trouble)
-        report = Report(case.name, verdicts, tuple(self._trouble), self._now() - self._begun)
+        for words in case.unseen:
+            self._tell(f"can't be seen from here, so look: {words}")
+        report = Report(case.name, verdicts, tuple(self._trouble), self._now() - self._begun, case.unseen)
         self._say(str(report))
         return report
 

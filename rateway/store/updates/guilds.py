@@ -171,16 +171,14 @@ def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields)
     elif len(lists) < 2:
         return
     there = {
-        channel
+        keys.last_id(key)
         for table in (CHANNELS, THREADS)
-        for channel, data in (lists[table].items() if table in lists else _known(view, guild, table))
-        if not _is_hidden(data)
+        if table not in lists
+        for key, row in view.items(table.of(guild))
+        if not _is_hidden(row)
     }
-    yield from purge.forget_elsewhere(view, out, guild, there)
-
-
-def _known(view: View, guild: int, table: Table) -> Iterator[tuple[int, bytes]]:
-    return ((keys.last_id(key), data) for key, data in view.items(table.of(guild)))
+    seen = (channel for listed in lists.values() for channel, raw in listed.items() if not _is_hidden(raw))
+    yield from purge.forget_elsewhere(view, out, guild, there.union(seen))
 
 
 def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:

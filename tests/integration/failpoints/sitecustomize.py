@@ -2,7 +2,7 @@
 
 RATEWAY_TEST_FAILPOINT is ``PLACE,EVENT,FLAG``: once an event of that name was taken, the process ends at that place,
 as by ``kill -9``, unless the file FLAG is there, which is made then. RATEWAY_TEST_VALUES is ``MODULE:NAME=NUMBER``,
-separated by commas: constants that are other than usual.
+separated by commas: constants that are other than usual; RATEWAY_TEST_PARENT_VALUES are the parent's.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def _set_values(pairs: str) -> None:
         setattr(import_module(module), name, float(value))
 
 
-if "rateway.process.child" in sys.orig_argv:
+if "rateway.process.child" not in sys.orig_argv:
+    if "RATEWAY_TEST_PARENT_VALUES" in os.environ:
+        _set_values(os.environ["RATEWAY_TEST_PARENT_VALUES"])
+else:
     if "RATEWAY_TEST_VALUES" in os.environ:
         _set_values(os.environ["RATEWAY_TEST_VALUES"])
     if "RATEWAY_TEST_FAILPOINT" in os.environ:

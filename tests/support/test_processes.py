@@ -46,7 +46,7 @@ class StopwatchTests(SynchronousTestCase):
         clock.advance(5)
         waits = {1: 10.5, 2: 21.0, 3: 30.25}
         watch.look()
-        self.assertEqual((watch.waited, watch.elapsed), (1.5, 5.0))
+        self.assertEqual((watch.waited, watch.elapsed, watch.own), (1.5, 5.0, 3.5))
         children.remove(2)
         waits = {1: 11.0, 3: 30.5}
         watch.look()

@@ -25,6 +25,11 @@ def memory_of(pid: int, program: bytes) -> int:
     return int(kilobytes[0]) * 1024 if kilobytes else 0
 
 
+def own_memory() -> int:
+    """Bytes of this process that are in memory (RSS)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def wait_for_processor(pid: int) -> float:
     """Seconds for which a process was ready to run, and others ran (/proc/PID/schedstat); 0 if that isn't known."""
     try:
@@ -74,6 +79,11 @@ class Stopwatch:
     def elapsed(self) -> float:
         """Seconds by the clock."""
         return self._now() - self._began
+
+    @property
+    def own(self) -> float:
+        """The processes' own seconds: those by the clock, but for those in which the machine let others run."""
+        return max(self.elapsed - self.waited, 0.0)
 
 
 def kill(pid: int) -> None:
