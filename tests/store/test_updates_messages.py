@@ -123,6 +123,17 @@ class MessageTests(StoreTestCase):
         self.store.happens("MESSAGE_DELETE_BULK", many)
         self.assertEqual(self.kept(), [])
 
+    def test_delete_in_unknown_channel(self) -> None:
+        """Where neither the event nor a known channel says which guild, the messages do: they are counted right."""
+        unknown = 650000000000000009
+        for number in range(3):
+            self.store.happens("MESSAGE_CREATE", s.message(FIRST + number, unknown))
+        self.store.happens("MESSAGE_DELETE", {"id": str(FIRST), "channel_id": str(unknown)})
+        self.assertEqual(self.kept(unknown), [FIRST + 1, FIRST + 2])
+        for number in (3, 4):
+            self.store.happens("MESSAGE_CREATE", s.message(FIRST + number, unknown))
+        self.assertEqual(self.kept(unknown), [FIRST + 2, FIRST + 3, FIRST + 4])
+
 
 class PrivateChannelTests(StoreTestCase):
     """Direct message channels."""

@@ -216,14 +216,14 @@ class Twins(RuleBasedStateMachine):
         self.put(EVERYTHING[self.clock.ms % SOME :: SOME])
 
     def compare(self, *places: Place) -> None:
-        """Every question to both, with a look at the rows; or those about some guilds, and about none."""
+        """Every question to both, or those about some guilds, and about none; and a look at the rows."""
         if places:
             self.put([*AT_LARGE, *(each for place in places for each in ABOUT[place])])
         else:
             self.put(EVERYTHING)
-            for store in self.stores.values():
-                wrong = faults(rows(store))
-                assert not wrong, wrong
+        for store in self.stores.values():
+            wrong = faults(rows(store))
+            assert not wrong, wrong
 
     def put(self, questions: Iterable[Parsed]) -> None:
         """The questions to both: the answers are the same, and what they say of themselves is true."""

@@ -97,13 +97,16 @@ def message_delete(d: bytes, view: View) -> Changes:
     ids = set(event.ids)
     if event.id is not None:
         ids.add(event.id)
-    guild = guild_of(view, channel, event.guild_id) or 0
+    guild = guild_of(view, channel, event.guild_id)
     if view.kept.messages:
-        gone = [key for key in (keys.message(channel, message) for message in ids) if view.has(key)]
+        kept = ((key, view.get(key)) for key in (keys.message(channel, message) for message in ids))
+        gone = {key: row for key, row in kept if row is not None}
         if gone:
             out.update(dict.fromkeys(gone))
-            _set_kept(out, guild, channel, _kept(view, guild, channel) - len(gone))
-    if guild and view.has(THREADS.row(guild, channel)):
+            # Of a channel that isn't known its messages know the guild.
+            owner = guild or next((own for row in gone.values() if (own := _message(row).guild_id)), 0)
+            _set_kept(out, owner, channel, _kept(view, owner, channel) - len(gone))
+    if guild is not None and view.has(THREADS.row(guild, channel)):
         _count_thread(view, out, guild, channel, -len(ids - {channel}))
     return out
 
