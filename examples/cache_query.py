@@ -78,7 +78,11 @@ async def main() -> int:
     if not answer.body:
         print("Not in the cache.", file=sys.stderr)
         return 1
-    print(json.dumps(json.loads(answer.body), indent=2, ensure_ascii=False))
+    try:
+        print(json.dumps(json.loads(answer.body), indent=2, ensure_ascii=False), flush=True)
+    except BrokenPipeError:
+        # Whoever read this has what they wanted: ``cache_query.py ... | head``.
+        os._exit(0)
     return 0
 
 

@@ -52,7 +52,11 @@ async def consume(channel: AbstractChannel, cluster: int, events: list[str], wid
             text = message.body[:width].decode(errors="replace")
             more = "..." if len(message.body) > width else ""
             shard, seq = message.headers.get("shard_id"), message.headers.get("seq")
-            print("cluster", cluster, "shard", shard, "event", seq, message.routing_key, text + more, flush=True)
+            try:
+                print("cluster", cluster, "shard", shard, "event", seq, message.routing_key, text + more, flush=True)
+            except BrokenPipeError:
+                # Whoever read this has what they wanted: ``consumer.py | head``.
+                os._exit(0)
 
     await queue.consume(show)
 

@@ -40,7 +40,7 @@ class Setting:
 SETTINGS = (
     Setting("DISCORD_TOKEN", "token", "token", values.token, "the token of the bot's page in the developer portal"),
     Setting("INTENTS", "intents", "intents", values.intents, "a number, or names like GUILDS,GUILD_MESSAGES"),
-    Setting("AMQP_URI", "amqp", "amqp_uri", values.broker_uri, "like amqp://user:password@host:5672/vhost"),
+    Setting("AMQP_URI", "amqp", "amqp_uri", values.broker_uri, "one like amqp://user:password@host:5672/vhost"),
     Setting("SHARDS_PER_CLUSTER", "shards.per_cluster", "shards_per_cluster", values.whole(1, MOST_PER_CLUSTER)),
     Setting("EXTRA_SHARDS", "shards.extra", "extra_shards", values.whole(0, 10_000)),
     Setting("TOTAL_SHARDS", "shards.total", "total_shards", values.whole(1, MOST_SHARDS)),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ujson
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from rateway.simulator.simulator import Simulator
 
@@ -77,6 +78,24 @@ class ConsumerTests(ExampleTestCase):
         self.assertEqual([line for line in consumer.lines if "NEW_TODAY" in line], [consumer.lines[-1]])
         self.assertIn('cluster 2 shard 1 event 3 NEW_TODAY {"shard":1}', consumer.lines[-1])
         self.assertFalse(consumer.said("MESSAGE_CREATE"))
+
+    async def test_a_reader_that_has_enough(self) -> None:
+        """What cuts its output short (``| head``) ends an example without a word."""
+        simulator, _, _ = await self.up(guilds=1)
+        consumer = self.piped("consumer.py NEW_TODAY", "sed -u 2q")
+        await consumer.until_said("waiting for events of cluster 1")
+        while consumer.exit_code is None:
+            simulator.dispatch(0, "NEW_TODAY", {})
+            await deferLater(self.reactor, 0.05, lambda: None)
+        self.assertEqual((consumer.exit_code, len(consumer.lines)), (0, 2), consumer.text)
+        (guild,) = simulator.world.guilds.values()
+        query = self.piped(f"cache_query.py GuildChannels {guild.id}", "head -c 1")
+        self.assertEqual((await query.wait(), query.text), (0, "["))
+
+    def piped(self, example: str, reader: str) -> Program:
+        """An example whose output somebody reads, as a shell starts it; its exit code is the first that isn't 0."""
+        command = f"set -o pipefail; {sys.executable} {ROOT / 'examples'}/{example} | {reader}"
+        return self.program("/bin/bash", "-c", command)
 
     async def test_no_broker_named(self) -> None:
         """Without AMQP_URI, or where nobody listens, each example's last word is a sentence, without a traceback."""
