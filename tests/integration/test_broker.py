@@ -197,7 +197,8 @@ class DeliveryTests(WorldTestCase):
         second = self.rateway(other, STATE_DIR=self.folder / "other", AMQP_URI=self.amqp + "?heartbeat=10")
         await second.until_said("consumed by somebody else")
         self.assertEqual(await first.stop(), 0)
-        await self.until(lambda: other.is_connected(0), "the second's shard")
+        await self.until(lambda: worker.names().count("READY") == 2, "the second's READY, and its effect")
+        self.assertTrue(other.is_connected(0))
         self.assertIsNotNone(await worker.query(1, "CurrentUser"))
 
     async def test_closed_by_the_operator(self) -> None:
