@@ -21,6 +21,7 @@ from rateway.model.chunking import Mode
 from rateway.model.intents import ALL, Intent
 from rateway.process.compose import Clusters, Parts
 from rateway.spool.spool import Spool
+from rateway.store.found import Found
 from rateway.store.membership import Membership
 from rateway.store.queries import Question, parse_query
 
@@ -49,7 +50,9 @@ class Cache:
 
 @define
 class Store:
-    """Has no session."""
+    """Has no session, and found nothing."""
+
+    found = Found()
 
     def sessions(self) -> Mapping[int, object]:
         return {}
