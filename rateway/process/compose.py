@@ -21,6 +21,7 @@ from rateway.config import Config
 from rateway.errors import RequestRefused
 from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model.plan import Cluster, make_plan
+from rateway.model.snowflake import bot_of
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.lock import FolderInUse
@@ -176,6 +177,7 @@ class Clusters:
                     cache=self._config.cache_enabled,
                     kinds=self._config.cache_entities,
                     messages_per_channel=self._config.message_cache_size,
+                    bot=bot_of(self._config.token),
                     crashed=crashed,
                 )
                 return store
