@@ -68,7 +68,7 @@ class Client(AMQClient):
         self.phase = "greeting"
         self.reason: RatewayError | None = None
         self.lost: Deferred[RatewayError] = Deferred()
-        self.on_confirm: Callable[[int, bool, bool], None] = _nothing
+        self.on_confirm: Callable[[int, int, bool], None] = _nothing
         self.on_content: Callable[[int, Content], None] = _nothing
         self.on_cancelled: Callable[[str], None] = _nothing
         self.on_blocked: Callable[[str | None], None] = _nothing
@@ -204,8 +204,8 @@ class Client(AMQClient):
             self._log.failure("reading from the broker; the connection is given up")
             self.fail(Unavailable("a fault of rateway's own ended the connection"))
 
-    def _confirmed(self, tag: int, multiple: bool, ack: bool) -> None:
-        self.on_confirm(tag, multiple, ack)
+    def _confirmed(self, first: int, last: int, ack: bool) -> None:
+        self.on_confirm(first, last, ack)
 
     def _content(self, number: int, content: Content) -> None:
         self.on_content(number, content)

@@ -247,22 +247,24 @@ class Publisher:
 
     # Confirms
 
-    def confirm(self, tag: int, multiple: bool, ack: bool) -> None:
-        """The broker confirmed or refused what has this delivery tag, or all up to it."""
+    def confirm(self, first: int, last: int, ack: bool) -> None:
+        """The broker confirmed or refused what has these delivery tags, as :class:`.receiver.Receiver` tells them."""
         window = self._window
-        index = window.index_of(tag, multiple)
-        if index < window.head:
+        start, end = window.between(first, last)
+        if start == end:
             return
         if not ack:
-            self._refuse(window.head if multiple else index, index + 1)
-        elif multiple or index == window.head:
-            self._settle(window.settle(index + 1))
+            self._refuse(start, end)
+        elif start == window.head:
+            self._settle(window.settle(end))
             return
-        elif (entry := window.mark(index)) is not None:
-            self.held_bytes -= len(entry[0] or b"")
-            self._in_memory -= 1
-            if entry[4] < 0:
-                self._refused.settled(1)
+        else:
+            for _, entry in window.open_in(start, end):
+                self.held_bytes -= len(entry[0] or b"")
+                self._in_memory -= 1
+                if entry[4] < 0:
+                    self._refused.settled(1)
+            window.mark(start, end)
         self._settle(window.settle(window.head))
 
     def _settle(self, settled: Sequence[Entry]) -> None:
@@ -286,7 +288,7 @@ class Publisher:
 
     def _refuse(self, first: int, end: int) -> None:
         """Put events aside. If they can't be, all that is in flight is sent again, on a new connection."""
-        open_ones = self._window.between(first, end)
+        open_ones = self._window.open_in(first, end)
         for again in (False, True):
             refused = [(index, entry) for index, entry in open_ones if (entry[4] < 0) == again]
             if not refused:
@@ -296,7 +298,7 @@ class Publisher:
             except SpoolFull as full:
                 raise Unavailable(f"the broker refuses events, and they can't be put aside: {full}") from None
             for index, entry in refused:
-                self._window.mark(index)
+                self._window.mark(index, index + 1)
                 self.held_bytes -= len(entry[0] or b"")
             self._in_memory -= len(refused)
 

@@ -86,17 +86,32 @@ def read_content(payload: bytes) -> Content | None:
     return Content(True) if method == _RETURN else None
 
 
+def _following(data: bytes, position: int, end: int, channel: int, tag: int) -> tuple[int, int]:
+    """The last tag of the acks that follow in order on one of this tag, and where they end."""
+    whole = (end - position) // CONFIRM.size * CONFIRM.size
+    if not whole:
+        return tag, position
+    for ack in CONFIRM.iter_unpack(memoryview(data)[position : position + whole]):
+        if ack != (METHOD, channel, CONFIRM_SIZE, ACK, tag + 1, 0, FRAME_END):
+            break
+        tag += 1
+        position += CONFIRM.size
+    return tag, position
+
+
 @define
 class Receiver:
     """Parses one connection's stream.
 
     :ivar frame_max: bytes of a frame at most, as negotiated.
-    :ivar confirm: called with delivery tag, multiple, and whether it is an ack.
+    :ivar confirm: called with the first and the last delivery tag that are confirmed, and whether by an ack. A first
+        tag of 0 is that of the oldest message, a last one of 0 that of the newest. Acks of one tag each, as brokers
+        send them by the thousand, are told together as far as they follow each other.
     :ivar method: called with the channel and the payload of every other method frame.
     :ivar content: called with the channel and a whole message.
     """
 
-    confirm: Callable[[int, bool, bool], None]
+    confirm: Callable[[int, int, bool], None]
     method: Callable[[int, bytes], None]
     content: Callable[[int, Content], None]
     frame_max: int = DEFAULT_FRAME_MAX
@@ -133,8 +148,14 @@ class Receiver:
                 raise RemoteProtocolError("the broker sent a frame without an end")
             if size == CONFIRM_SIZE and kind == METHOD:
                 _, _, _, method, tag, bits, _ = unpack_confirm(data, position)
+                if method == ACK and bits == 0 and tag:
+                    last, position = _following(data, after, end, channel, tag)
+                    self.confirm(tag, last, True)
+                    continue
                 if method in (ACK, NACK):
-                    self.confirm(tag, bits & 1 == 1, method == ACK)
+                    if not (tag or bits & 1):
+                        raise RemoteProtocolError("the broker confirms a message without a tag")
+                    self.confirm(0 if bits & 1 else tag, tag, method == ACK)
                     position = after
                     continue
             self._frame(kind, channel, data[position + 7 : after - 1])

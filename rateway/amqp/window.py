@@ -45,35 +45,32 @@ class Window:
         """They are being written now, in this order."""
         self._entries += entries
 
-    def index_of(self, tag: int, multiple: bool) -> int:
-        """Where the entry with this tag is: below :attr:`head` if it is settled. Tag 0 with ``multiple`` is the last.
+    def between(self, first: int, last: int) -> tuple[int, int]:
+        """The indexes from the first tag's to behind the last one's, without what is settled: none if all is.
 
-        :raises RemoteProtocolError: if nothing was sent with this tag.
+        :param first: 0 is the oldest there is, ``last`` of 0 the newest.
+        :raises RemoteProtocolError: if nothing was sent with such a tag.
         """
-        index = tag - self._base if tag or not multiple else len(self._entries) - 1
-        if index >= len(self._entries):
-            raise RemoteProtocolError(f"the broker confirms {tag}, which it was never sent")
-        return index
+        end = last - self._base + 1 if last else len(self._entries)
+        if end > len(self._entries):
+            raise RemoteProtocolError(f"the broker confirms {last}, which it was never sent")
+        head = self._head
+        start = max(head, first - self._base)
+        return start, max(start, end)
 
     @property
     def head(self) -> int:
         return self._head
 
-    def mark(self, index: int) -> Entry | None:
-        """It is with the broker, or put aside, before what was sent earlier: it is given back, and its mark stays.
-
-        ``None`` if that is nothing new.
-        """
-        entry = self._entries[index]
-        if entry[0] is None:
-            return None
-        self._entries[index] = (None, *entry[1:])
-        return entry
-
-    def between(self, first: int, end: int) -> list[tuple[int, Entry]]:
+    def open_in(self, start: int, end: int) -> list[tuple[int, Entry]]:
         """The open entries of these indexes."""
-        found = ((index, self._entries[index]) for index in range(first, end))
+        found = ((index, self._entries[index]) for index in range(start, end))
         return [(index, entry) for index, entry in found if entry[0] is not None]
+
+    def mark(self, start: int, end: int) -> None:
+        """These are with the broker, or put aside, before what was sent earlier: their marks stay."""
+        entries = self._entries
+        entries[start:end] = [(None, *entry[1:]) for entry in entries[start:end]]
 
     def settle(self, end: int) -> list[Entry]:
         """All before ``end`` are settled, and so are the marks that follow: those settled now, in order."""

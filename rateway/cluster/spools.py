@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from rateway.config import Config
 from rateway.model.plan import Cluster, Plan
+from rateway.model.snowflake import bot_of
 from rateway.spool.spool import Spool, SpoolFull
 from rateway.store.lock import FolderLock
 from rateway.store.slots import Slots
@@ -60,7 +61,7 @@ def open_spools(cluster: Cluster, plan: Plan, config: Config, siblings: int) -> 
         Spool.open(folder / _EVENTS, limit),
         Spool.open(folder / _REFUSED, limit // REFUSED_SHARE),
         memory,
-        Slots(folder, plan.total, cluster.shards, config.intents),
+        Slots(folder, plan.total, cluster.shards, config.intents, bot_of(config.token)),
     )
     for number, path in _left_behind(state_dir, clusters):
         if (number - 1) % clusters == cluster.number - 1:

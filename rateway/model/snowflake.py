@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+
 DISCORD_EPOCH_MS = 1_420_070_400_000
 _LIMIT = 1 << 64
 
@@ -16,6 +18,15 @@ def parse_id(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LIMIT:
         raise ValueError("an id is an integer, or a string of digits, below 2**64")
     return value
+
+
+def bot_of(token: str) -> int:
+    """The id of the bot whose token it is: a token begins with it, in base64, up to the first dot. 0 if it doesn't."""
+    head, dot, _ = token.partition(".")
+    try:
+        return parse_id(urlsafe_b64decode(head + "=" * (-len(head) % 4)).decode()) if dot else 0
+    except ValueError:
+        return 0
 
 
 def created_ms(snowflake: int) -> int:

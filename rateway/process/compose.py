@@ -28,7 +28,7 @@ from rateway.interfaces import IFatalReporter, IIdentifyGate
 from rateway.model.chunking import why_not
 from rateway.model.intents import Intent
 from rateway.model.plan import Cluster, make_plan
-from rateway.model.snowflake import shard_of
+from rateway.model.snowflake import bot_of, shard_of
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.lock import FolderInUse
@@ -221,6 +221,7 @@ class Clusters:
                     cache=self._config.cache_enabled,
                     kinds=self._config.cache_entities,
                     messages_per_channel=self._config.message_cache_size,
+                    bot=bot_of(self._config.token),
                     crashed=crashed,
                 )
                 return store

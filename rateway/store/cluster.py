@@ -89,6 +89,7 @@ class ClusterStore:
         cache: bool,
         kinds: frozenset[str] | None,
         messages_per_channel: int,
+        bot: int = 0,
         boot_id: str | None = None,
         crashed: bool = False,
         initial_size: int = INITIAL_SIZE,
@@ -100,6 +101,7 @@ class ClusterStore:
         :param folder: made with mode 0700 if it isn't there.
         :param cache: whether entities are kept; session records always are.
         :param kinds: the kinds of entities kept, as in CACHE_ENTITIES; ``None`` for all.
+        :param bot: the bot's id; 0 if it isn't known.
         :param boot_id: of the machine's present boot, if not to be asked for.
         :param crashed: whether a fault in native code ended the process that wrote it last.
         :param initial_size: of the map, in bytes.
@@ -116,6 +118,7 @@ class ClusterStore:
             intents=int(intents),
             cache=cache,
             kinds=None if kinds is None else sorted(kinds),
+            bot=bot,
         )
         wanted = kinds if cache else frozenset()
         kept = what_is_kept(wanted, intents=intents, messages_per_channel=messages_per_channel, total=total)

@@ -82,11 +82,11 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
     why = trust.doubt(found, record) if path.exists() else ""
     if crashed and path.exists():
         carried = _from_slots(folder, record)
-        _set_aside(path, "the process that wrote it crashed")
+        _set_aside(path, "the process that wrote it crashed", carried)
         written = None
     elif why:
         carried = _carried(folder, found, record)
-        _set_aside(path, why)
+        _set_aside(path, why, carried)
         written = None
     elif not path.exists():
         generation.advance(folder.parent)
@@ -95,8 +95,9 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
         return evolve(opened, written=written)
     except Damaged as damage:
-        _set_aside(path, str(damage))
-    return Opened(Environment.for_writing(path, initial_size), carried or _from_slots(folder, record))
+        carried = carried or _from_slots(folder, record)
+        _set_aside(path, str(damage), carried)
+    return Opened(Environment.for_writing(path, initial_size), carried)
 
 
 def _believable(
@@ -159,7 +160,7 @@ def _from_slots(folder: Path, wanted: trust.Record) -> dict[int, SessionRecord]:
     shards = range(wanted.first_shard, wanted.first_shard + wanted.shard_count)
     return {
         shard: SessionRecord(session.id, session.resume_url, applied=session.seq, kept=session.seq)
-        for shard, session in read_slots(folder, wanted.total, shards, wanted.intents).items()
+        for shard, session in read_slots(folder, wanted.total, shards, wanted.intents, wanted.bot).items()
     }
 
 
@@ -185,15 +186,20 @@ def read_sessions(reader: TransactionReader) -> dict[int, SessionRecord]:
     return {keys.last_id(key): SessionRecord.decode(row) for key, row in reader.items(keys.SESSIONS)}
 
 
-def _set_aside(path: Path, why: str) -> None:
-    """Out of the way, but there for whoever wants to know; one is kept."""
+def _set_aside(path: Path, why: str, carried: Mapping[int, SessionRecord]) -> None:
+    """Out of the way, but there for whoever wants to know; one is kept.
+
+    :param carried: the sessions that go on all the same.
+    """
     aside = path.with_name(f"{path.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
     generation.advance(path.parent.parent)
     _log.warn(
-        "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord",
+        "the cache in {path} is not used, for {why}: it is set aside as {aside}, and filled anew from Discord; "
+        "{sessions}",
         path=str(path),
         why=why,
         aside=aside.name,
+        sessions=f"{len(carried)} of its sessions are resumed before" if carried else "none of its sessions goes on",
     )

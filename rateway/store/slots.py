@@ -27,6 +27,7 @@ class Slot(msgspec.Struct, frozen=True):
 
     :ivar number: counts up with each writing: the higher one of two is newer.
     :ivar sessions: shard → session id, resume URL, sequence up to which all is kept.
+    :ivar bot: the bot's id; 0 where it isn't known.
     """
 
     version: int
@@ -36,6 +37,7 @@ class Slot(msgspec.Struct, frozen=True):
     shard_count: int
     intents: int
     sessions: dict[int, tuple[str, str, int]]
+    bot: int = 0
 
 
 @define(eq=False)
@@ -46,6 +48,7 @@ class Slots:
     _total: int
     _shards: range
     _intents: int
+    _bot: int = 0
     _number: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -66,6 +69,7 @@ class Slots:
             len(self._shards),
             self._intents,
             {shard: (session.id, session.resume_url, session.seq) for shard, session in sessions.items()},
+            self._bot,
         )
         data = msgspec.json.encode(slot)
         content = b"%08x\n" % zlib.crc32(data) + data
@@ -86,12 +90,14 @@ class Slots:
         return self._folder / first, self._folder / second
 
 
-def read_slots(folder: Path, total: int, shards: range, intents: int) -> dict[int, Session]:
-    """The sessions of the newer slot that is whole; none if it was written for other shards or intents."""
+def read_slots(folder: Path, total: int, shards: range, intents: int, bot: int = 0) -> dict[int, Session]:
+    """The sessions of the newer slot that is whole; none if it is another bot's, or for other shards or intents."""
     slots = [slot for name in _NAMES if (slot := _read(folder / name)) is not None]
     newest = max(slots, key=lambda slot: slot.number, default=None)
     wanted = (total, shards.start, len(shards), intents)
     if newest is None or (newest.total, newest.first_shard, newest.shard_count, newest.intents) != wanted:
+        return {}
+    if newest.bot != bot and 0 not in (newest.bot, bot):
         return {}
     return {shard: Session(id, url, seq) for shard, (id, url, seq) in newest.sessions.items() if seq > 0}
 

@@ -23,6 +23,7 @@ class Record(msgspec.Struct, frozen=True):
     :ivar boot_id: of the boot in which it was last opened.
     :ivar clean: whether all of it was written to disk, and nothing since.
     :ivar kinds: the kinds of entities wanted; ``None`` for all.
+    :ivar bot: the bot's id; 0 where it isn't known.
     """
 
     version: int
@@ -34,6 +35,7 @@ class Record(msgspec.Struct, frozen=True):
     intents: int
     cache: bool
     kinds: list[str] | None
+    bot: int = 0
 
     def made_for(self) -> Record:
         """The same, less what tells one run from another."""
@@ -56,6 +58,8 @@ def doubt(found: Record | None, wanted: Record) -> str:
         return "another version of rateway wrote it"
     if not rows_are_whole(found, wanted):
         return "the machine went down while it was in use"
+    if not same_bot(found, wanted):
+        return "it was made for another bot"
     if not same_shards(found, wanted):
         return "it was made for other shards"
     if found.intents != wanted.intents:
@@ -63,6 +67,11 @@ def doubt(found: Record | None, wanted: Record) -> str:
     if (found.cache, found.kinds) != (wanted.cache, wanted.kinds):
         return "it was made for other settings of the cache"
     return ""
+
+
+def same_bot(found: Record, wanted: Record) -> bool:
+    """Whether nothing says that it was made for another bot."""
+    return found.bot == wanted.bot or 0 in (found.bot, wanted.bot)
 
 
 def same_shards(found: Record, wanted: Record) -> bool:
@@ -73,7 +82,8 @@ def same_shards(found: Record, wanted: Record) -> bool:
 
 def sessions_fit(found: Record, wanted: Record) -> bool:
     """Whether its sessions are the ones wanted: a RESUME changes neither shards nor intents."""
-    return found.version == wanted.version and found.intents == wanted.intents and same_shards(found, wanted)
+    fits = found.version == wanted.version and found.intents == wanted.intents
+    return fits and same_shards(found, wanted) and same_bot(found, wanted)
 
 
 def rows_are_whole(found: Record, wanted: Record) -> bool:

@@ -52,6 +52,17 @@ class PublisherTests(BenchTestCase):
         bench.scripted.pump()
         self.assertEqual((bench.recorder.cursor, bench.broker.held_events), ({0: ("s", 3)}, 1))
 
+    def test_acks_in_a_row(self) -> None:
+        """Acks of one tag each that come together count each once: those that came before, and those out of order."""
+        bench = self.bench(ScriptedBroker(confirms=False))
+        bench.publish(1, 8)
+        for tags, cursor, held in (((4, 5), 0, 6), ((1, 2), 2, 4), ((2, 3, 4), 5, 3), ((7, 8), 5, 1), ((5, 6), 8, 0)):
+            for tag in tags:
+                bench.scripted.now.confirm(tag)
+            bench.scripted.pump()
+            told = bench.recorder.cursor.get(0, ("s", 0))[1]
+            self.assertEqual((told, bench.broker.held_events, bool(bench.broker.held_bytes)), (cursor, held, held > 0))
+
     def test_multiple(self) -> None:
         """One confirm may stand for all up to it; tag 0 stands for all there are."""
         bench = self.bench(ScriptedBroker(confirms=False))

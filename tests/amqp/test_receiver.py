@@ -42,19 +42,26 @@ class Heard:
 
     def receiver(self) -> Receiver:
         return Receiver(
-            lambda tag, multiple, ack: self.told.append(("confirm", tag, multiple, ack)),
+            self._confirm,
             lambda channel, payload: self.told.append(("method", channel, payload)),
             self._content,
         )
+
+    def _confirm(self, first: int, last: int, ack: bool) -> None:
+        tags = [last] if first == 0 else range(first, last + 1)
+        self.told += [("confirm", tag, first == 0, ack) for tag in tags]
 
     def _content(self, channel: int, content: Content) -> None:
         self.told.append((channel, content.delivery_tag, content.routing_key, content.redelivered, content.body))
 
 
 confirms = st.builds(
-    lambda make, tag, multiple: (make(1, tag, multiple=multiple), ("confirm", tag, multiple, make is ack_frame)),
-    st.sampled_from([ack_frame, nack_frame]),
-    st.integers(0, 1 << 63),
+    lambda make, tag, multiple: (
+        make(1, tag, multiple=multiple or not tag),
+        ("confirm", tag, multiple or not tag, make is ack_frame),
+    ),
+    st.sampled_from([ack_frame, ack_frame, nack_frame]),
+    st.integers(0, 9) | st.integers(0, 1 << 63),
     st.booleans(),
 )
 methods = st.builds(
@@ -87,6 +94,23 @@ class ReceiverTests(SynchronousTestCase):
             receiver.feed(stream[start:end])
         expected = [("method", 0, b"hello"), *(each[1] for each in said if each[1] is not None)]
         self.assertEqual(heard.told, expected)
+
+    def test_acks_in_a_row(self) -> None:
+        """Acks of one tag after the other are one confirm; whatever is between them, or cuts them, parts them."""
+        told: list[tuple[int, int, bool]] = []
+        receiver = Receiver(lambda *confirm: told.append(confirm), lambda *_: None, lambda *_: None)
+        acks = [ack_frame(1, tag, multiple=False) for tag in range(1, 13)]
+        receiver.feed(frame(METHOD, 0, b"hello") + b"".join(acks[:4]) + acks[4][:7])
+        receiver.feed(acks[4][7:] + acks[5] + acks[7] + HEARTBEAT + acks[8] + nack_frame(1, 10, multiple=False))
+        receiver.feed(ack_frame(1, 11, multiple=True) + acks[11] + ack_frame(2, 13, multiple=False))
+        self.assertEqual(
+            told,
+            [
+                *((1, 4, True), (5, 6, True), (8, 8, True), (9, 9, True)),
+                *((10, 10, False), (0, 11, True), (12, 12, True), (13, 13, True)),
+            ],
+        )
+        self.assertRaises(RemoteProtocolError, receiver.feed, ack_frame(1, 0, multiple=False))
 
     def test_interleaved(self) -> None:
         """Messages on two channels, and heartbeats between their frames, don't get mixed up."""

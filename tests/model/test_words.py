@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rateway.model.kinds import KINDS
 from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD, Opcode
 from rateway.model.session import Session
-from rateway.model.snowflake import created_ms, parse_id, shard_of
+from rateway.model.snowflake import bot_of, created_ms, parse_id, shard_of
 
 ids = st.integers(0, (1 << 64) - 1)
 quick = settings(deadline=None, database=None)
@@ -66,6 +66,23 @@ class IdTests(SynchronousTestCase):
     def test_created(self) -> None:
         """The example of Discord's docs: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC."""
         self.assertEqual(created_ms(175928847299117063), 1462015105796)
+
+    def test_bot_of_a_token(self) -> None:
+        """A token begins with its bot's id; what doesn't is nobody's."""
+        self.assertEqual(bot_of("MTIzNDU2Nzg5.secret.more"), 123456789)
+        self.assertEqual(bot_of("MTE5OTQ5NDM3NzA3Mjg4MTY2NA.x.y"), 1199494377072881664)
+        for token in (
+            "simulator-token",
+            "",
+            ".",
+            "x.y",
+            "MTIz",
+            "ééé.y",
+            "NDI=.x",
+            "LTE.x",
+            "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAx.x",
+        ):
+            self.assertEqual(bot_of(token), 42 if token.startswith("NDI") else 0, token)
 
     @given(ids, st.integers(1, 1000))
     @quick

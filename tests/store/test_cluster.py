@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -351,6 +352,28 @@ class TrustTests(StoreTestCase):
             self.assertFalse(self.is_kept())
         aside = sorted(path.name for path in self.folder.iterdir())
         self.assertEqual(aside, ["entities", "entities.aside", "lock", "store.json"])
+        lines = self.logged(LogLevel.warn)
+        self.assertIn("for it was made for other shards: ", lines[0])
+        self.assertIn("none of its sessions goes on", lines[0])
+        self.assertIn("1 of its sessions are resumed before", lines[6])
+
+    def test_another_bot(self) -> None:
+        """What another bot left is of no use, in the store or in slots; one that isn't known is taken for ours."""
+        for bots, used in (((1, 2), False), ((0, 2), True), ((2, 0), True), ((1, 1), True)):
+            store = self.open(bot=bots[0])
+            feed(store, dispatch(1, "READY", s.ready(s.GUILD)), kept=1)
+            Slots(self.folder, 1, range(1), ALL, bots[0]).write({0: SESSION.at(1)})
+            store.close()
+            again = self.open(bot=bots[1])
+            self.assertEqual(bool(again.sessions()), used, bots)
+            again.close()
+            shutil.rmtree(self.folder / "entities")
+            by_slots = self.open(bot=bots[1])
+            self.assertEqual(bool(by_slots.sessions()), used, bots)
+            by_slots.close()
+            shutil.rmtree(self.folder)
+        (line,) = self.logged(LogLevel.warn)
+        self.assertIn("for it was made for another bot: ", line)
 
     def test_other_version(self) -> None:
         """A store of another layout is set aside, as is one without a word on what it is."""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -47,6 +47,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual([path.name for path in files], ["sessions.0", "sessions.1"])
         self.assertEqual({stat.S_IMODE(path.stat().st_mode) for path in files}, {0o600})
 
+    @settings(deadline=None)
     @given(st.integers(0, 400), st.binary(max_size=4))
     def test_torn_while_written(self, length: int, junk: bytes) -> None:
         """Whatever became of the one that was being written, the other one is read."""
