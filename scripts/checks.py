@@ -21,10 +21,13 @@ from pathlib import Path
 from scripts import apt, children, environment, rabbitmq_node
 from scripts.trial_report import read_report
 
-_TRIAL_TIMEOUT = 1080.0
+_TRIAL_TIMEOUT = 1000.0
 _CHECK_TIMEOUT = 300.0
 _WORKERS = 3
-"""Of trial: more than the two processors CI has, for most tests wait more than they work."""
+"""Of trial: more than the two processors CI has, for many tests wait more than they work."""
+_WORKERS_WITH_PROGRAMS = 4
+_WITH_PROGRAMS = (".integration.", ".scenarios.", ".strangers.")
+"""Parts of the names of tests that start whole programs, and wait for them."""
 _PACKAGING = "tests.test_packaging"
 _STRANGERS = "tests.strangers"
 _CHAOS = "tests.chaos"
@@ -172,13 +175,13 @@ async def _strangers(tally: Tally) -> None:
             tally.check("installing the Discord libraries of others", False)
 
 
-def _all_tests() -> list[str]:
-    """Every test module but those of the phases that follow; the slow ones first."""
+def _test_modules() -> tuple[list[str], list[str]]:
+    """The test modules that start whole programs, and the others; without those of the phases that follow."""
     found = (environment.ROOT / "tests").rglob("test_*.py")
     names = sorted(".".join(path.relative_to(environment.ROOT).with_suffix("").parts) for path in found)
-    slow = (".scenarios.", ".integration.", ".strangers.")
-    chosen = (name for name in names if name != _PACKAGING and not name.startswith(_CHAOS))
-    return sorted(chosen, key=lambda name: not any(part in name for part in slow))
+    chosen = [name for name in names if name != _PACKAGING and not name.startswith(_CHAOS)]
+    with_programs = [name for name in chosen if any(part in name for part in _WITH_PROGRAMS)]
+    return with_programs, [name for name in chosen if name not in with_programs]
 
 
 async def _main(arguments: Sequence[str]) -> int:
@@ -200,7 +203,10 @@ async def _main(arguments: Sequence[str]) -> int:
                 if arguments:
                     await _trial(tally, "chosen tests", arguments, env)
                 else:
-                    await _trial(tally, "tests", [f"-j{_WORKERS}", *_all_tests()], env, coverage=True)
+                    with_programs, others = _test_modules()
+                    await _trial(tally, "tests", [f"-j{_WORKERS}", *others], env, coverage=True)
+                    # Without coverage: hundreds of programs start here, and each would come up more slowly.
+                    await _trial(tally, "whole programs", [f"-j{_WORKERS_WITH_PROGRAMS}", *with_programs], env)
                     # Alone: its faults are those it draws, not those of a machine at its limits.
                     await _trial(tally, "chaos", ["-j2", _CHAOS], env)
                 left = children.sweep(settle=5, spare=broker)
