@@ -103,7 +103,8 @@ def main() -> None:
             seed(options.seed + done)(machine)
             attempt(machine, count)
             done += count
-    print(f"{done} sequences of up to {STEPS} steps, seed {options.seed}: no difference")
+        print(f"\r{done} of {options.sequences} sequences, {time.monotonic() - started:.0f} s", end="", flush=True)
+    print(f"\n{done} sequences of up to {STEPS} steps, seed {options.seed}: no difference")
 
 
 if __name__ == "__main__":
