@@ -11,9 +11,7 @@ An event that is in memory and in the spool at once (*taken*) is not read again 
 from __future__ import annotations
 
 import os
-import struct
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,6 +23,7 @@ from twisted.logger import Logger
 from rateway.complaints import Complaints
 from rateway.errors import ConfigError, Unavailable
 
+from .headfile import HeadFile
 from .record import SpooledEvent, encode, missing, records
 from .segment import HEADER, Segment
 
@@ -32,7 +31,6 @@ SEGMENT_SIZE = 8 * 1024 * 1024
 """Bytes from which on a new file is begun."""
 
 _READ = 256 * 1024
-_PLACE = struct.Struct(">QQI")
 
 
 class SpoolFull(Unavailable):
@@ -66,8 +64,12 @@ class Spool:
     """File number and offset of the first unread record."""
     _head: tuple[int, int] = field(init=False, default=(0, 0))
     """File number and offset of the first unconfirmed record."""
+    _head_file: HeadFile = field(init=False)
     _dirty: set[Segment] = field(init=False, factory=set)
     _complaints: Complaints = field(init=False, factory=Complaints)
+
+    def __attrs_post_init__(self) -> None:
+        self._head_file = HeadFile(self.folder / "head")
 
     @classmethod
     def open(cls, folder: Path, limit: int, segment_size: int = SEGMENT_SIZE) -> Spool:
@@ -115,10 +117,10 @@ class Spool:
     def _begin(self) -> None:
         """Find the first unconfirmed record, and count what follows it."""
         if not self._segments:
-            self._forget_head()
+            self._head_file.forget()
             return
         self._head = self._read_at = (self._segments[0].number, len(HEADER))
-        place = self._read_head()
+        place = self._head_file.read()
         numbers = {segment.number: segment for segment in self._segments}
         if place is not None and place[0] in numbers and len(HEADER) <= place[1] <= numbers[place[0]].size:
             self._head = self._read_at = place
@@ -273,7 +275,7 @@ class Spool:
             else:
                 # First what makes room: on a full disk there is none for the head.
                 self._delete_before(place[0])
-                self._write_head()
+                self._head_file.write(self._head)
         except OSError as error:
             if self._complaints.worth_saying(str(error.strerror), time.monotonic()):
                 self._log.warn("{folder} can't be tidied: {error}", folder=str(self.folder), error=error.strerror)
@@ -293,29 +295,7 @@ class Spool:
     def _reset(self) -> None:
         """Nothing is waiting: no file is needed."""
         self._delete_before(self._next_number)
-        self._forget_head()
-
-    def _head_path(self) -> Path:
-        return self.folder / "head"
-
-    def _forget_head(self) -> None:
-        self._head_path().unlink(missing_ok=True)
-
-    def _write_head(self) -> None:
-        place = self._head
-        row = _PLACE.pack(*place, zlib.crc32(_PLACE.pack(*place, 0)))
-        fd = os.open(self._head_path(), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(fd, row, 0)
-        finally:
-            os.close(fd)
-
-    def _read_head(self) -> tuple[int, int] | None:
-        try:
-            number, offset, crc = _PLACE.unpack(self._head_path().read_bytes())
-        except (OSError, struct.error):
-            return None
-        return (number, offset) if crc == zlib.crc32(_PLACE.pack(number, offset, 0)) else None
+        self._head_file.forget()
 
     # The disk
 
