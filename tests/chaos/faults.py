@@ -50,7 +50,7 @@ async def _terminate(world: World) -> None:
 
 
 async def _die(hanging: float, seconds: float, world: World) -> None:
-    await world.trouble_broker(lambda: world.node.die(seconds, hanging=hanging))
+    await world.trouble_broker(lambda: world.kill_broker(seconds, hanging=hanging))
 
 
 async def _hang(seconds: float, world: World) -> None:

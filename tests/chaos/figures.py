@@ -14,7 +14,8 @@ class Figures:
     """Sums and peaks; a soak's report is made of them.
 
     :ivar faults: how many of each kind.
-    :ivar events: that Discord sent; ``duplicates`` those that came more than once.
+    :ivar events: that Discord sent; ``duplicates`` those that came more than once; ``late`` those that a killed broker
+        had lost, but not the events behind them.
     :ivar refused_by_disk: how often a cluster found no room for its events and stopped reading.
     :ivar longest_stop: seconds from SIGTERM to the end, but for those in which the machine let others run;
         ``longest_by_clock`` with them; ``longest_early_stop`` where it was still starting.
@@ -26,6 +27,7 @@ class Figures:
     checks: int = 0
     events: int = 0
     duplicates: int = 0
+    late: int = 0
     resumes: int = 0
     identifies: int = 0
     starts: int = 0
@@ -45,6 +47,7 @@ class Figures:
             "checks",
             "events",
             "duplicates",
+            "late",
             "resumes",
             "identifies",
             "starts",
@@ -63,7 +66,8 @@ class Figures:
             (
                 f"faults      {self.faults.total()} in {self.seconds:.0f} s: {kinds}",
                 f"checks      {self.checks}, {self.entities} entities of the cache compared",
-                f"events      {self.events} sent, all of them arrived, {self.duplicates} came more than once",
+                f"events      {self.events} sent, all of them arrived, {self.duplicates} came more than once, "
+                f"{self.late} were lost by a killed broker amid others, and came behind them",
                 f"sessions    {self.identifies} identified, {self.resumes} times resumed",
                 f"rateway     started {self.starts} times; {self.refused_by_disk} times a cluster found its disk full",
                 f"SIGTERM     {self.longest_stop:.2f} s at most, {self.longest_early_stop:.2f} s amid the start; "

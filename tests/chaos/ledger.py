@@ -1,4 +1,10 @@
-"""What was sent against what arrived."""
+"""What was sent against what arrived.
+
+First deliveries must be in order, but for one thing that no sender can help: a RabbitMQ that is killed may keep events
+that it did not confirm, and lose earlier ones that it did not confirm either (a classic queue writes large messages to
+another file than small ones). All of them are published again then, in order: the lost one comes for the first time
+behind the others, and these come once more behind it.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +43,16 @@ class Ledger:
     """Deliveries in order of arrival, judged as they come.
 
     :ivar wrong: what must not be, in words; every kind of fault is written out a few times and counted.
-    :ivar arrived: events that came; ``duplicates`` how many came once more than needed.
+    :ivar arrived: events that came; ``duplicates`` how many came once more than needed; ``late`` how many came for the
+        first time behind later ones, for the broker had lost them alone.
+    :ivar broker_died: since the last :meth:`roll`: it may have lost events amid others.
     """
 
     wrong: list[str] = field(factory=list)
     arrived: int = 0
     duplicates: int = 0
+    late: int = 0
+    broker_died: bool = False
     _faults: Counter[str] = field(factory=Counter)
     _seen: dict[Identity, tuple[str, int, int]] = field(factory=dict)
     _seen_before: dict[Identity, tuple[str, int, int]] = field(factory=dict)
@@ -51,6 +61,8 @@ class Ledger:
     """The newest first delivery of each shard."""
     _over: set[tuple[int, str]] = field(factory=set)
     """Sessions that another one of their shard followed."""
+    _owed: set[Identity] = field(factory=set)
+    """What came before an earlier event, and must come once more behind it."""
 
     def arrive(self, event: Received) -> None:
         """A delivery."""
@@ -65,6 +77,7 @@ class Ledger:
         old = self._seen.get(key) or self._seen_before.get(key)
         if old is not None:
             self.duplicates += 1
+            self._owed.discard(key)
             if old != new:
                 self._note("unequal-duplicate", f"{key} came as {old}, then as {new}")
             return
@@ -77,7 +90,11 @@ class Ledger:
         last = self._last.get(shard)
         if last is not None and last[0] == session:
             if seq < last[1]:
-                self._note("out-of-order", f"{key} came for the first time after sequence {last[1]}")
+                if self.broker_died:
+                    self.late += 1
+                    self._owed |= self._came_between(key, last[1])
+                else:
+                    self._note("out-of-order", f"{key} came for the first time after sequence {last[1]}")
                 return
         elif last is not None:
             self._over.add((shard, last[0]))
@@ -86,8 +103,16 @@ class Ledger:
             return
         self._last[shard] = (session, seq)
 
+    def _came_between(self, key: Identity, last: int) -> set[Identity]:
+        shard, session, first = key
+        between = ((shard, session, seq) for seq in range(first + 1, last + 1))
+        found = {each: self._seen.get(each) or self._seen_before.get(each) for each in between}
+        return {each for each, seen in found.items() if seen is not None and seen[0] != _NEVER_REPLAYED}
+
     def lacks(self, sent: Mapping[Identity, Sent]) -> bool:
-        """Whether some of these have not arrived."""
+        """Whether some of these have not arrived, or not once more where they must."""
+        if self._owed:
+            return True
         if self.arrived and len(self._seen) < len(sent):
             return True
         return any(key not in self._seen and key not in self._seen_before for key in sent)
@@ -106,11 +131,15 @@ class Ledger:
         for key, found in self._seen.items():
             if key not in known and found[0] != _NEVER_REPLAYED:
                 self._note("invented", f"{key} {found[0]} was never sent")
+        for key in self._owed:
+            self._note("out-of-order", f"{key} came before an earlier event, and never again behind it")
+        self._owed.clear()
         self._sum_up()
 
     def roll(self) -> None:
         """A new period: what is sent from now on is judged by itself."""
         self._seen_before, self._seen = self._seen, {}
+        self.broker_died = False
 
     def _note(self, kind: str, words: str) -> None:
         self._faults[kind] += 1

@@ -36,7 +36,7 @@ async def outage(
         tell(f"the broker goes for {seconds:g} s; a child has {before / MIB:.0f} MiB")
         sent = world.traffic.sent
         world.figures.faults["broker-killed"] += 1
-        await node.die(seconds)
+        await world.kill_broker(seconds)
         away = world.traffic.sent - sent
         tell(f"it is back; {away} events were sent meanwhile; a child had {world.fleet.child_peak / MIB:.0f} MiB")
         await world.pause(AFTER)

@@ -104,7 +104,7 @@ class HoldingTests(TestCase):
 
     async def test_broker_killed_twice(self) -> None:
         """kill -9 of RabbitMQ, away for some seconds: no shard's connection even ends."""
-        world = await self.under(lambda world: world.node.die(2.0), 2)
+        world = await self.under(lambda world: world.kill_broker(2.0), 2)
         self.assertEqual((world.figures.starts, world.figures.resumes), (1, 0))
 
     async def test_outage_under_load(self) -> None:

@@ -78,6 +78,32 @@ class LedgerTests(SynchronousTestCase):
         _, wrong = self.judged(events, [arrival(events[index]) for index in (0, 2, 1)])
         self.assertEqual(wrong, ["out-of-order"])
 
+    def test_lost_by_a_killed_broker(self) -> None:
+        """It may lose one amid others; then all that follow must come once more behind it."""
+        events = [sent(1), sent(2), sent(3), sent(4)]
+        for order, wrong in (
+            ((0, 2, 3, 1, 2, 3), []),
+            ((2, 0, 1, 2, 3), []),
+            ((0, 2, 3, 1, 3), ["out-of-order"]),
+            ((3, 2, 1, 0), ["out-of-order"]),
+            ((0, 2, 2, 3, 3, 1), ["out-of-order"]),
+        ):
+            ledger = Ledger(broker_died=True)
+            for index in order:
+                ledger.arrive(arrival(events[index]))
+            self.assertEqual(ledger.lacks(by_identity(events)), bool(wrong), order)
+            ledger.judge(events)
+            self.assertEqual(list(dict.fromkeys(words.partition(":")[0] for words in ledger.wrong)), wrong, order)
+            ledger.roll()
+            self.assertFalse(ledger.broker_died)
+
+    def test_resumed_need_not_come_again(self) -> None:
+        """Behind what a killed broker lost, a replay brings all but RESUMED."""
+        ledger, events = Ledger(broker_died=True), [sent(1), sent(2, name="RESUMED"), sent(3)]
+        for index in (1, 2, 0, 2):
+            ledger.arrive(arrival(events[index]))
+        self.assertFalse(ledger.lacks(by_identity(events)))
+
     def test_sessions_out_of_order(self) -> None:
         """An event of an old session, for the first time after the new one began."""
         events = [sent(1), sent(2), sent(1, session="b"), sent(2, session="b")]

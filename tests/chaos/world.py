@@ -184,6 +184,11 @@ class World:
 
         self.in_background(trouble())
 
+    async def kill_broker(self, seconds: float, *, hanging: float = 0.0) -> None:
+        """As :meth:`.node.Node.die`; the judge is told what that excuses."""
+        self.ledger.broker_died = True
+        await self.node.die(seconds, hanging=hanging)
+
     async def until(self, met: Callable[[], object], what: str) -> None:
         """Wait for anything that must come about."""
         await until(self.reactor, met, what, self.PATIENCE)
@@ -264,7 +269,7 @@ class World:
         simulator, fleet, figures = self.simulator, self.fleet, self.figures
         figures.checks += 1
         figures.events += len(simulator.events)
-        figures.duplicates = self.ledger.duplicates
+        figures.duplicates, figures.late = self.ledger.duplicates, self.ledger.late
         figures.resumes += sum(resume.answer == "resumed" for resume in simulator.resumes)
         figures.identifies += len(simulator.identifies)
         figures.starts = fleet.starts
