@@ -151,6 +151,17 @@ class SearchTests(SearchTestCase):
         self.assertEqual(self.search(FIRST, "sam"), [200, 1000])
         self.assertEqual(len(self.search(SECOND, "sam", 1000)), 300)
 
+    def test_limit_among_strangers(self) -> None:
+        """No more than asked for, however many strangers have such a name too, and whatever they are called."""
+        for stranger in range(1, 4):
+            self.join(SECOND, stranger, f"al0{stranger}")
+        for user in range(10, 14):
+            self.join(FIRST, user, f"al{99 - user}")
+            for limit in range(1, 6):
+                found = self.search(FIRST, "al", limit)
+                self.assertEqual(len(found), min(limit, user - 9), (user, limit))
+                self.assertLessEqual(set(found), set(range(10, user + 1)))
+
     def test_renamed(self) -> None:
         """A new name is found and the old one isn't, in every guild of the user's."""
         for guild in (FIRST, SECOND):
@@ -228,6 +239,10 @@ class IndexTests(SearchTestCase):
             for prefix in PREFIXES:
                 expected = [int(each["user_id"]) for each in everybody if matches(each, prefix)]
                 self.assertEqual(self.search(guild, prefix), expected, prefix)
+                for limit in (1, 2):
+                    some = self.search(guild, prefix, limit)
+                    self.assertEqual(len(some), min(limit, len(expected)), (prefix, limit))
+                    self.assertLessEqual(set(some), set(expected), (prefix, limit))
         found = rows(self.store)
         asked_for = {key for row in found for key in derived.index(row, found[row]) if row[0] in derived.FOLLOWED}
         self.assertEqual({key for key in found if key[:1] in (b"q", b"Q")}, asked_for)
