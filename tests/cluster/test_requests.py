@@ -105,6 +105,24 @@ class CacheRequestsTests(RequestsTestCase):
         self.ask(b"\xff{", reply_to="q")
         self.assertEqual(self.answers.sent, [("", "q", b"", None, {"error": "the body is not JSON in UTF-8"})])
 
+    def test_no_text(self) -> None:
+        """Half of a surrogate pair, which JSON can spell and no text holds, is refused wherever a text may stand."""
+        half = "\\ud800"
+        for body in (
+            f'{{"type": "SearchMembers", "arguments": [1, "{half}"]}}',
+            f'{{"type": "{half}", "arguments": [1]}}',
+            f'{{"type": "Guild", "arguments": ["{half}"]}}',
+            f'{{"type": "Guild", "arguments": "{half}"}}',
+            f'{{"requests": "{half}"}}',
+            f'{{"requests": [{{"type": "{half}"}}]}}',
+        ):
+            self.answers.sent.clear()
+            self.ask(body.encode(), reply_to="q")
+            ((*_, headers),) = self.answers.sent
+            assert isinstance(headers, dict)
+            self.assertNotIn("its log says more", str(headers["error"]).encode().decode(), body)
+        self.assertEqual(self.cache.asked, [])
+
     def test_nowhere_to_answer_is_not_answered(self) -> None:
         """Without reply_to and return_routing_key nothing is sent, nor asked of the cache."""
         self.ask({"type": "Guild", "arguments": [1]})
