@@ -316,11 +316,11 @@ class BulkTests(RequestsTestCase):
         lists = [{"type": "GuildMembers", "arguments": [7]}, {"type": "Guild", "arguments": [1]}]
         body, headers = self.answered([*lists, *lists])
         self.assertEqual(body, b'[[1,2],{"id":"1"},[1,2],{"id":"1"}]')
-        self.assertEqual(headers, {"next": {"0": "2", "2": "2"}})
+        self.assertEqual(headers, {"shard_id": {"0": 0, "2": 0}, "next": {"0": "2", "2": "2"}})
         self.assertEqual(self.cache.rooms, [PAGE_BYTES - taken for taken in (0, 6, 17, 23)])
 
     def test_headers_of_all(self) -> None:
-        """Of one shard: it and the lowest sequence. What makes any answer doubtful is said of all."""
+        """Of one shard: it and the lowest sequence; else each its own. What makes any doubtful is said of all."""
         headers: list[dict[str, object]] = [
             {"shard_id": 3, "as_of_seq": 8},
             {"shard_id": 3, "as_of_seq": 7, "stale": True},
@@ -335,12 +335,41 @@ class BulkTests(RequestsTestCase):
         several = [{"type": "Guild", "arguments": [number]} for number in range(3)]
         expected = {"shard_id": 3, "as_of_seq": 7, "stale": True, "maintained": False, "reason": "so"}
         self.assertEqual(self.answered(several)[1], expected)
+        doubtful = {"stale": True, "maintained": False, "reason": "so"}
         headers[0] = {"shard_id": 4, "as_of_seq": 1}
         self.answers.sent.clear()
-        self.assertEqual(self.answered(several)[1], {"stale": True, "maintained": False, "reason": "so"})
+        expected = {"shard_id": {"0": 4, "1": 3, "2": 3}, "as_of_seq": {"0": 1, "1": 7, "2": 9}, **doubtful}
+        self.assertEqual(self.answered(several)[1], expected)
         headers[0] = {}
         self.answers.sent.clear()
-        self.assertNotIn("shard_id", self.answered(several)[1])
+        expected = {"shard_id": {"1": 3, "2": 3}, "as_of_seq": {"1": 7, "2": 9}, **doubtful}
+        self.assertEqual(self.answered(several)[1], expected)
+
+    def test_members_known(self) -> None:
+        """How many members are known, and of how many, is said for each question that it is said for alone."""
+        headers: list[dict[str, object]] = [{"known": 3, "total": 8}, {}, {"known": 0}]
+
+        def asking(question: Question, room: int = 0) -> Generator[None, None, Answer]:
+            yield
+            return Answer(b"{}", headers[int(str(question.values[0]))])
+
+        self.requests = CacheRequests("rateway-1", self.answers, Desk(Asking(asking), self.turns))
+        several = [{"type": "Member", "arguments": [number, 1]} for number in range(3)]
+        self.assertEqual(self.answered(several)[1], {"known": {"0": 3, "2": 0}, "total": {"0": 8}})
+
+    def test_one_without_an_answer(self) -> None:
+        """A question that can't be answered costs no other's answer: it is null, and its number says why."""
+
+        def asking(question: Question, room: int = 0) -> Generator[None, None, Answer]:
+            yield
+            if question.values[1] == "a":
+                raise RequestRefused("too much")
+            return Answer(b"[]", {"shard_id": 0})
+
+        self.requests = CacheRequests("rateway-1", self.answers, Desk(Asking(asking), self.turns))
+        several = [{"type": "SearchMembers", "arguments": [1, prefix]} for prefix in ("b", "a", "c")]
+        expected = {"shard_id": {"0": 0, "2": 0}, "errors": {"1": "too much"}}
+        self.assertEqual(self.answered(several), (b"[[],null,[]]", expected))
 
 
 class PatienceTests(RequestsTestCase):

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.cluster import bulk
 from rateway.store import derived
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.queries import parse_query
 
 from . import samples as s
 from .stores import dispatch, feed, open_store, rows
@@ -196,6 +198,29 @@ class SearchTests(SearchTestCase):
             self.assertEqual(self.search(FIRST, "x" * 100), [1] if isinstance(value, str) and value else [])
         self.assertEqual(self.store.failures, 0)
         self.assertFalse(self.store.stopped)
+
+
+class RoomTests(SearchTestCase):
+    """Searches that share an answer with others."""
+
+    def test_none_left(self) -> None:
+        """A search among others that left no room for what it finds has no answer, and says why; the others have."""
+        self.join(FIRST, 1, "sam")
+        self.join(FIRST, 2, "pam")
+        asked = [("GuildMembers", [FIRST]), ("SearchMembers", [FIRST, "sa"]), ("SearchMembers", [FIRST, "x"])]
+        questions = [parse_query(kind, arguments) for kind, arguments in asked]
+        self.patch(bulk, "PAGE_BYTES", 1)
+        steps = bulk.ask_all(self.cache.ask, questions)
+        with self.assertRaises(StopIteration) as end:
+            while True:
+                next(steps)
+        answer = end.exception.value
+        everybody, found, nobody = ujson.loads(answer.body)
+        self.assertEqual([each["user_id"] for each in everybody], ["1"])
+        self.assertEqual((found, nobody), (None, []))
+        self.assertEqual(answer.headers["next"], {"0": "1"})
+        self.assertEqual([*answer.headers["errors"]], ["1"])
+        self.assertIn("search with a lower limit", answer.headers["errors"]["1"])
 
 
 class IndexTests(SearchTestCase):
