@@ -184,8 +184,9 @@ def thread_members(world: World, thread: int) -> list[Json] | None:
     """Who is in a thread."""
     if thread not in world.tables["threads"]:
         return None
+    guild, _ = world.tables["threads"][thread]
     return [
-        {"id": str(thread), "user_id": str(user)} | d
+        {"id": str(thread), "user_id": str(user), "guild_id": str(guild)} | d
         for (place, user), d in sorted(world.thread_members.items())
         if place == thread
     ]
