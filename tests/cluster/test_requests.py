@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.amqp.inbox import Delivery
 from rateway.cluster.patience import Patience
 from rateway.cluster.requests import CacheRequests, Desk, load_object, parse_question, parse_return_key
 from rateway.cluster.turns import SIDE_BY_SIDE, WAITING, Turns
@@ -104,6 +105,14 @@ class CacheRequestsTests(RequestsTestCase):
         """Even a body that is no JSON gets its answer, where there is a place to send it."""
         self.ask(b"\xff{", reply_to="q")
         self.assertEqual(self.answers.sent, [("", "q", b"", None, {"error": "the body is not JSON in UTF-8"})])
+
+    def test_too_long(self) -> None:
+        """A body too long to be taken in is refused as any other that can't be read."""
+        for more, sent in (({"reply_to": "q", "correlation_id": b"7"}, 1), ({}, 1)):
+            self.requests.received(Delivery("cache", b"", too_long=9_000_000, **more))  # type: ignore[arg-type]
+            self.assertEqual(len(self.answers.sent), sent)
+        expected = {"error": "a body of 9000000 bytes is too long"}
+        self.assertEqual(self.answers.sent, [("", "q", b"", b"7", expected)])
 
     def test_no_text(self) -> None:
         """Half of a surrogate pair, which JSON can spell and no text holds, is refused wherever a text may stand."""
