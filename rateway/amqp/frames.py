@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import TypeAlias
 
+from rateway.errors import LocalProtocolError
 from rateway.model.dispatch import Dispatch
 
 from .codec import BASIC_CLASS, FLAGS, encode_content_header
@@ -83,10 +84,13 @@ def publish_frames(
 
     :raises LocalProtocolError: for what AMQP can't carry.
     """
+    header = encode_content_header(len(body), properties)
+    if len(header) + 8 > frame_max:
+        raise LocalProtocolError(f"its headers of {len(header)} bytes are longer than a frame may be")
     return b"".join(
         (
             publish_method(channel, exchange, routing_key),
-            frame(HEADER, channel, encode_content_header(len(body), properties)),
+            frame(HEADER, channel, header),
             *body_frames(channel, body, frame_max),
         )
     )

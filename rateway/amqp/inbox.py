@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from rateway.errors import FatalError, RatewayError, RemoteProtocolError, Unavailable
+from rateway.errors import FatalError, RatewayError, RemoteProtocolError, RequestRefused, Unavailable
 
 from .channel import Channel, Refused
 from .client import Client
@@ -45,9 +45,11 @@ _TRANSIENT_REFUSED = frozenset({540, 541})
 class Delivery:
     """A message a bot sent.
 
+    :ivar body: empty if it was too long to be taken in.
     :ivar headers: empty where there were none; the values as ``fieldtable`` has them.
     :ivar correlation_id: as the bot gave it, to be given back as it is.
     :ivar timestamp: seconds since 1970.
+    :ivar too_long: how many bytes its body has, if they are too many.
     """
 
     routing_key: str
@@ -60,6 +62,16 @@ class Delivery:
     content_type: str | None = None
     expiration: str | None = None
     redelivered: bool = False
+    too_long: int | None = None
+
+    def whole_body(self) -> bytes:
+        """The body.
+
+        :raises RequestRefused: if it was too long to be taken in.
+        """
+        if self.too_long is not None:
+            raise RequestRefused(f"a body of {self.too_long} bytes is too long")
+        return self.body
 
 
 def read_delivery(content: Content) -> Delivery:
@@ -80,6 +92,7 @@ def read_delivery(content: Content) -> Delivery:
         content_type=properties.get("content_type"),
         expiration=properties.get("expiration"),
         redelivered=content.redelivered,
+        too_long=content.size if content.size > MAX_BODY else None,
     )
 
 
@@ -296,8 +309,6 @@ class Inbox:
             self.acknowledge()
         self._number, self._unacknowledged = number, content.delivery_tag
         try:
-            if content.size > MAX_BODY:
-                raise RemoteProtocolError(f"its body of {content.size} bytes is too long")
             delivery = read_delivery(content)
         except RemoteProtocolError as error:
             self._log.warn("a message to {queue} can't be read and is dropped: {error}", queue=self.queue, error=error)

@@ -43,51 +43,67 @@ def read_requests(value: object, parse: Callable[[dict[str, object]], Question])
 
 @define
 class _Together:
-    """What the answers say of themselves, said once.
+    """What the answers say of themselves, in the headers of one.
 
-    The shard only where all are of the same, then with the lowest sequence; the rest of any of them.
+    What may be doubtful is said of all, if it is of any. The shard and the lowest sequence are those of all, where all
+    are of one shard. Everything else is a table: number of the request → what its answer says.
     """
 
     headers: dict[str, object] = field(factory=dict)
-    shards: set[object] = field(factory=set)
-    sequences: set[object] = field(factory=set)
-    following: dict[str, object] = field(factory=dict)
+    tables: dict[str, dict[str, object]] = field(factory=dict)
+    count: int = 0
 
-    def add(self, number: int, answer: Answer) -> None:
-        """One answer more."""
-        for name in ("stale", "maintained", "reason"):
-            if name in answer.headers:
-                self.headers.setdefault(name, answer.headers[name])
-        self.shards.add(answer.headers.get("shard_id"))
-        self.sequences.add(answer.headers.get("as_of_seq"))
-        if "next" in answer.headers:
-            self.following[str(number)] = answer.headers["next"]
+    def add(self, answer: Answer) -> None:
+        """The next answer."""
+        for name, value in answer.headers.items():
+            if name in _OF_ALL:
+                self.headers.setdefault(name, value)
+            else:
+                self._note(name, value)
+        self.count += 1
+
+    def refused(self, why: str) -> None:
+        """The next question has no answer."""
+        self._note("errors", why)
+        self.count += 1
 
     def merged(self) -> dict[str, object]:
         """The headers of the one answer."""
-        (shard, *others) = self.shards or {None}
-        if shard is not None and not others:
-            self.headers["shard_id"] = shard
-            sequences = [each for each in self.sequences if isinstance(each, int)]
-            if len(sequences) == len(self.sequences):
-                self.headers["as_of_seq"] = min(sequences)
-        if self.following:
-            self.headers["next"] = self.following
-        return self.headers
+        tables: dict[str, object] = {**self.tables}
+        shards, sequences = self.tables.get("shard_id", {}), self.tables.get("as_of_seq", {})
+        if len(shards) == self.count and len({*shards.values()}) == 1:
+            tables["shard_id"] = shards["0"]
+            lowest = [each for each in sequences.values() if isinstance(each, int)]
+            if len(lowest) == self.count:
+                tables["as_of_seq"] = min(lowest)
+        return {**self.headers, **tables}
+
+    def _note(self, name: str, value: object) -> None:
+        self.tables.setdefault(name, {})[str(self.count)] = value
+
+
+_OF_ALL = frozenset({"stale", "maintained", "reason"})
+"""What is said once."""
 
 
 def ask_all(ask: Ask, questions: Sequence[Question]) -> Generator[None, None, Answer]:
     """The answers as one array, in the order of the questions: ``null`` for what isn't known.
 
-    ``next`` is a table then: number of the request → id to go on behind. The lists share the room of one.
+    The lists share the room of one. A question that can't be answered, be it for want of room, costs only its own
+    answer: it is ``null``, and ``errors`` says why.
     """
     bodies: list[bytes] = []
     together, room = _Together(), PAGE_BYTES
-    for number, question in enumerate(questions):
-        answer = yield from ask(question, room)
-        body = b"null" if answer.body is None else answer.body
+    for question in questions:
+        body = b"null"
+        try:
+            answer = yield from ask(question, room)
+        except RequestRefused as error:
+            together.refused(str(error))
+        else:
+            together.add(answer)
+            body = body if answer.body is None else answer.body
         bodies.append(body)
         room -= len(body) + 1
-        together.add(number, answer)
         yield
     return Answer(b"[" + b",".join(bodies) + b"]", together.merged())

@@ -89,7 +89,7 @@ class GatewayCommands:
         sent.addErrback(lambda failure: self._log.failure("answering a gateway command", failure))
 
     def _pass_on(self, delivery: Delivery) -> Deferred[None]:
-        op, data = check_command(delivery.body)
+        op, data = check_command(delivery.whole_body())
         left = self._time_left(delivery.timestamp)
         payload = encode_command(op, data)
         shard_id = named_shard(delivery.headers)

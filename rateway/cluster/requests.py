@@ -134,7 +134,7 @@ class CacheRequests:
         """A message by the routing key ``cache``."""
         to = _Return("", delivery.reply_to, delivery.correlation_id) if delivery.reply_to else None
         try:
-            fields = load_object(delivery.body)
+            fields = load_object(delivery.whole_body())
             if to is None:
                 key = parse_return_key(fields)
                 if key is None:

@@ -3,6 +3,7 @@
 ``cluster``      ClusterStore, the writer: events in, sessions and cursors out
 ``cache``        Cache, the reader: a bot's query in, an entity's JSON out
 ``membership``   PURE: how much of a guild's members is known
+``doubt``        PURE: which gaps in what is kept bear on an answer
 ``queries``      the table of queries: type → arguments and function
 ``updates``      PURE: event name → function, what an event changes
 ``transaction``  the view updates compute over, and the changes they leave

@@ -81,7 +81,7 @@ def thread_members(reader: Reader, thread_id: int) -> bytes | None:
     if guild_id is None:
         return None
     rows = reader.items(keys.thread_members(guild_id, thread_id))
-    return _array(shapes.thread_member(thread_id, keys.last_id(key), row) for key, row in rows)
+    return _array(shapes.thread_member(guild_id, thread_id, keys.last_id(key), row) for key, row in rows)
 
 
 def guild_of_thread(reader: Reader, thread_id: int) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from rateway.errors import RequestRefused
 
-from . import membership, standing
+from . import doubt, keys, membership, standing
 from .cluster import ClusterStore
 from .layout import Layout
 from .membership import Membership
@@ -75,11 +75,10 @@ class Cache:
             answer = self._look_up(question)
         else:
             answer = yield from self._run(query.kinds, query.steps(self._layout, question.values, room))
-        if answer.body is None or query.steps is not None:
-            gap = self._sources.gap(query.kinds)
-            if gap is not None:
-                return Answer(answer.body, {**answer.headers, **_not_maintained(gap)})
-        return answer
+        gap = self._sources.gap(doubt.concerned(question, answer))
+        if gap is None or doubt.is_about(question, answer, self._bot()):
+            return answer
+        return Answer(answer.body, {**answer.headers, **_not_maintained(gap)})
 
     def lacks(self, question: Question) -> int | None:
         """The guild whose member list could make the answer whole, if the answer isn't whole without it."""
@@ -110,6 +109,11 @@ class Cache:
     def close(self) -> None:
         """Close what was opened for reading; the own stores are their owners' to close."""
         self._sources.close()
+
+    def _bot(self) -> int:
+        """The bot's user id, of which events tell whatever the intents; 0 if no READY said it yet."""
+        found = self._sources.each(self._clusters, _ANY, lambda reader: reader.get(keys.SELF))
+        return next((keys.to_id(row[8:16]) for _, row in found), 0)
 
     def _run(self, kinds: frozenset[str], steps: Steps[T]) -> Generator[None, None, T]:
         """Give the steps the readers they want, each good for one step.

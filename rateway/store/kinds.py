@@ -42,9 +42,19 @@ KINDS: dict[str, int] = {
 WHOLE: dict[str, int] = {
     "Member": Intent.GUILD_MEMBERS,
     "User": Intent.GUILD_MEMBERS,
+    "ThreadMember": Intent.GUILD_MEMBERS,
     "Message": Intent.GUILD_MESSAGES,
 }
 """Kind → the intents without which only a part of it is known, though it is kept."""
+
+PARTS: dict[str, int] = {
+    "DirectMessage": Intent.DIRECT_MESSAGES,
+    "Reaction": Intent.GUILD_MESSAGE_REACTIONS,
+    "DirectReaction": Intent.DIRECT_MESSAGE_REACTIONS,
+    "Poll": Intent.GUILD_MESSAGE_POLLS,
+    "DirectPoll": Intent.DIRECT_MESSAGE_POLLS,
+}
+"""Part of what is kept as a Message → the intent that keeps it true; no kind that could be chosen by itself."""
 
 
 @frozen
@@ -56,7 +66,7 @@ class Kept:
     :ivar guild_events: whether guilds come and go by events (GUILDS).
     :ivar messages_per_channel: how many messages of each channel; 0 for none.
     :ivar total: of shards: tells which guilds are a shard's.
-    :ivar gaps: kind → why it is not kept, or only in part; kinds kept whole are not in it.
+    :ivar gaps: kind, or one of :data:`PARTS` → why it is not kept, or only in part; what is kept whole is not in it.
     """
 
     names: frozenset[str]
@@ -119,9 +129,12 @@ def _gaps(wanted: Iterable[str], names: Iterable[str], intents: int) -> dict[str
         if kind not in wanted:
             gaps[kind] = "CACHE_ENTITIES leaves it out"
         elif off:
-            names_off = names_of(off)
-            are_off = "is off" if len(names_off) == 1 else "are off"
-            gaps[kind] = f"{' and '.join(names_off)} {are_off} in INTENTS"
+            gaps[kind] = _are_off(off)
         elif kind not in names:
             gaps[kind] = "MESSAGE_CACHE_SIZE is 0" if kind == "Message" else "GuildChannel is not kept"
-    return gaps
+    return gaps | {part: _are_off(intent) for part, intent in PARTS.items() if not intents & intent}
+
+
+def _are_off(intents: int) -> str:
+    names = names_of(intents)
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} off in INTENTS"

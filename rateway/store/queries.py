@@ -132,6 +132,11 @@ def _parse_limit(most: int) -> Callable[[object], int]:
 def _parse_prefix(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_PREFIX:
         raise ValueError(f"a prefix is a text of at most {LONGEST_PREFIX} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can spell half of a surrogate pair; no name has one.
+        raise ValueError("a prefix is a text, and half of a surrogate pair is none") from None
     return value
 
 

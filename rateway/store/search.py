@@ -84,7 +84,7 @@ def members(layout: Layout, values: lists.Values, room: int) -> Steps[Answer]:
         reader = yield from each(reader, cluster, where, where, search.by_nick)
         if not search.is_over:
             reader = yield from each(reader, cluster, keys.NAMES + begin, b"", search.by_name)
-    if not prefix or search.tries <= 0:
+    if not search.is_over and (not prefix or search.tries <= 0):
         reader = yield from each(reader, cluster, keys.members(guild), b"", search.by_member)
     for user in sorted(search.found):
         row = reader.get(keys.member(guild, user))

@@ -71,9 +71,10 @@ def channel_info(guild_id: int, channel_id: int, row: bytes) -> bytes:
     return blob.encode(_of_guild({"id": blob.raw_id(channel_id)} | blob.fields(row), guild_id))
 
 
-def thread_member(thread_id: int, user_id: int, row: bytes) -> bytes:
-    """A thread member, with both ids, which Discord leaves out where they seem clear."""
-    return blob.encode({"id": blob.raw_id(thread_id), "user_id": blob.raw_id(user_id)} | blob.fields(row))
+def thread_member(guild_id: int, thread_id: int, user_id: int, row: bytes) -> bytes:
+    """A thread member, with all ids, which Discord leaves out where they seem clear."""
+    fields = {"id": blob.raw_id(thread_id), "user_id": blob.raw_id(user_id)} | blob.fields(row)
+    return blob.encode(_of_guild(fields, guild_id))
 
 
 def message(reader: Reader, guild_id: int | None, message_id: int, row: bytes) -> bytes:

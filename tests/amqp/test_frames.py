@@ -128,9 +128,12 @@ class PublishFramesTests(SynchronousTestCase):
     def test_impossible(self) -> None:
         """A routing key AMQP can't carry is refused before anything is written."""
         self.assertRaises(LocalProtocolError, publish_frames, 2, "", "x" * 256, {}, b"", 4096)
+        headers = {"errors": {str(number): "x" * 100 for number in range(50)}}
+        self.assertRaises(LocalProtocolError, publish_frames, 2, "", "k", {"headers": headers}, b"", 4096)
+        self.assertTrue(publish_frames(2, "", "k", {"headers": headers}, b"", 8192))
 
     @settings(deadline=None, database=None, max_examples=60)
-    @given(st.binary(max_size=2000), st.integers(9, 500), st.integers(9, 500))
+    @given(st.binary(max_size=2000), st.integers(32, 500), st.integers(32, 500))
     def test_resplit(self, body: bytes, before: int, after: int) -> None:
         """A prepared message cut to other frames is the one that would have been prepared for them."""
         prepared = publish_frames(1, "e", "k", {"type": "t"}, body, before)

@@ -14,6 +14,7 @@ from rateway.amqp.fieldtable import Timestamp
 from rateway.amqp.frames import HEADER, body_frames, frame
 from rateway.amqp.inbox import Delivery
 from rateway.amqp.receiver import MAX_BODY
+from rateway.errors import RequestRefused
 
 from .bench import Bench, BenchTestCase
 from .scripted import Connection, ScriptedBroker
@@ -330,12 +331,15 @@ class DeliveryTests(BenchTestCase):
         self.assertTrue(bench.broker.connected)
 
     def test_too_long(self) -> None:
-        """A body of absurd length is dropped and acknowledged; what follows is handled."""
+        """A body of absurd length is dropped and acknowledged, but who sent it can be told; what follows is handled."""
         bench = self.bench()
-        bench.scripted.now.deliver(b"x" * (MAX_BODY + 1), frame_max=131_072)
+        bench.scripted.now.deliver(b"x" * (MAX_BODY + 1), frame_max=131_072, reply_to="q", correlation_id=b"7")
         bench.scripted.now.deliver(b"next")
         bench.scripted.pump()
-        self.assertEqual([each.body for each in bench.recorder.deliveries], [b"next"])
+        long, following = bench.recorder.deliveries
+        self.assertEqual((long.reply_to, long.correlation_id, long.body), ("q", b"7", b""))
+        self.assertIn(f"{MAX_BODY + 1} bytes", str(self.assertRaises(RequestRefused, long.whole_body)))
+        self.assertEqual(following.whole_body(), b"next")
         self.assertEqual([tag for _, tag, _ in bench.scripted.now.acknowledged], [2])
 
     @settings(deadline=None, database=None, max_examples=60)

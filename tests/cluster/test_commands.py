@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.amqp.inbox import Delivery
 from rateway.cluster.commands import GatewayCommands, named_shard, owning_shard
 from rateway.errors import RequestRefused
 
@@ -129,6 +130,14 @@ class GatewayCommandsTests(SynchronousTestCase):
         self.assertGreater(len(body), 4096)
         self.command(body, {"shard_id": 3})
         self.assertIn("4096", self.refusal())
+
+    def test_too_long_to_be_taken_in(self) -> None:
+        """A body that was let go by is refused all the same."""
+        self.commands.received(
+            Delivery("gateway", b"", {"shard_id": 3}, reply_to="q", correlation_id=b"c", too_long=9_000_000)
+        )
+        self.assertEqual(self.refusal(), "a body of 9000000 bytes is too long")
+        self.assertEqual(self.shards[3].sent, [])
 
     def test_age_counts_from_the_timestamp(self) -> None:
         """What lay in the queue has that much less time left; what lay too long is refused."""

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.amqp.inbox import Delivery
 from rateway.cluster.patience import Patience
 from rateway.cluster.requests import CacheRequests, Desk, load_object, parse_question, parse_return_key
 from rateway.cluster.turns import SIDE_BY_SIDE, WAITING, Turns
@@ -104,6 +105,32 @@ class CacheRequestsTests(RequestsTestCase):
         """Even a body that is no JSON gets its answer, where there is a place to send it."""
         self.ask(b"\xff{", reply_to="q")
         self.assertEqual(self.answers.sent, [("", "q", b"", None, {"error": "the body is not JSON in UTF-8"})])
+
+    def test_too_long(self) -> None:
+        """A body too long to be taken in is refused as any other that can't be read."""
+        for more, sent in (({"reply_to": "q", "correlation_id": b"7"}, 1), ({}, 1)):
+            self.requests.received(Delivery("cache", b"", too_long=9_000_000, **more))  # type: ignore[arg-type]
+            self.assertEqual(len(self.answers.sent), sent)
+        expected = {"error": "a body of 9000000 bytes is too long"}
+        self.assertEqual(self.answers.sent, [("", "q", b"", b"7", expected)])
+
+    def test_no_text(self) -> None:
+        """Half of a surrogate pair, which JSON can spell and no text holds, is refused wherever a text may stand."""
+        half = "\\ud800"
+        for body in (
+            f'{{"type": "SearchMembers", "arguments": [1, "{half}"]}}',
+            f'{{"type": "{half}", "arguments": [1]}}',
+            f'{{"type": "Guild", "arguments": ["{half}"]}}',
+            f'{{"type": "Guild", "arguments": "{half}"}}',
+            f'{{"requests": "{half}"}}',
+            f'{{"requests": [{{"type": "{half}"}}]}}',
+        ):
+            self.answers.sent.clear()
+            self.ask(body.encode(), reply_to="q")
+            ((*_, headers),) = self.answers.sent
+            assert isinstance(headers, dict)
+            self.assertNotIn("its log says more", str(headers["error"]).encode().decode(), body)
+        self.assertEqual(self.cache.asked, [])
 
     def test_nowhere_to_answer_is_not_answered(self) -> None:
         """Without reply_to and return_routing_key nothing is sent, nor asked of the cache."""
@@ -298,11 +325,11 @@ class BulkTests(RequestsTestCase):
         lists = [{"type": "GuildMembers", "arguments": [7]}, {"type": "Guild", "arguments": [1]}]
         body, headers = self.answered([*lists, *lists])
         self.assertEqual(body, b'[[1,2],{"id":"1"},[1,2],{"id":"1"}]')
-        self.assertEqual(headers, {"next": {"0": "2", "2": "2"}})
+        self.assertEqual(headers, {"shard_id": {"0": 0, "2": 0}, "next": {"0": "2", "2": "2"}})
         self.assertEqual(self.cache.rooms, [PAGE_BYTES - taken for taken in (0, 6, 17, 23)])
 
     def test_headers_of_all(self) -> None:
-        """Of one shard: it and the lowest sequence. What makes any answer doubtful is said of all."""
+        """Of one shard: it and the lowest sequence; else each its own. What makes any doubtful is said of all."""
         headers: list[dict[str, object]] = [
             {"shard_id": 3, "as_of_seq": 8},
             {"shard_id": 3, "as_of_seq": 7, "stale": True},
@@ -317,12 +344,41 @@ class BulkTests(RequestsTestCase):
         several = [{"type": "Guild", "arguments": [number]} for number in range(3)]
         expected = {"shard_id": 3, "as_of_seq": 7, "stale": True, "maintained": False, "reason": "so"}
         self.assertEqual(self.answered(several)[1], expected)
+        doubtful = {"stale": True, "maintained": False, "reason": "so"}
         headers[0] = {"shard_id": 4, "as_of_seq": 1}
         self.answers.sent.clear()
-        self.assertEqual(self.answered(several)[1], {"stale": True, "maintained": False, "reason": "so"})
+        expected = {"shard_id": {"0": 4, "1": 3, "2": 3}, "as_of_seq": {"0": 1, "1": 7, "2": 9}, **doubtful}
+        self.assertEqual(self.answered(several)[1], expected)
         headers[0] = {}
         self.answers.sent.clear()
-        self.assertNotIn("shard_id", self.answered(several)[1])
+        expected = {"shard_id": {"1": 3, "2": 3}, "as_of_seq": {"1": 7, "2": 9}, **doubtful}
+        self.assertEqual(self.answered(several)[1], expected)
+
+    def test_members_known(self) -> None:
+        """How many members are known, and of how many, is said for each question that it is said for alone."""
+        headers: list[dict[str, object]] = [{"known": 3, "total": 8}, {}, {"known": 0}]
+
+        def asking(question: Question, room: int = 0) -> Generator[None, None, Answer]:
+            yield
+            return Answer(b"{}", headers[int(str(question.values[0]))])
+
+        self.requests = CacheRequests("rateway-1", self.answers, Desk(Asking(asking), self.turns))
+        several = [{"type": "Member", "arguments": [number, 1]} for number in range(3)]
+        self.assertEqual(self.answered(several)[1], {"known": {"0": 3, "2": 0}, "total": {"0": 8}})
+
+    def test_one_without_an_answer(self) -> None:
+        """A question that can't be answered costs no other's answer: it is null, and its number says why."""
+
+        def asking(question: Question, room: int = 0) -> Generator[None, None, Answer]:
+            yield
+            if question.values[1] == "a":
+                raise RequestRefused("too much")
+            return Answer(b"[]", {"shard_id": 0})
+
+        self.requests = CacheRequests("rateway-1", self.answers, Desk(Asking(asking), self.turns))
+        several = [{"type": "SearchMembers", "arguments": [1, prefix]} for prefix in ("b", "a", "c")]
+        expected = {"shard_id": {"0": 0, "2": 0}, "errors": {"1": "too much"}}
+        self.assertEqual(self.answered(several), (b"[[],null,[]]", expected))
 
 
 class PatienceTests(RequestsTestCase):

@@ -145,7 +145,8 @@ class Everything:
                 yield ("Message", id, int(each["id"])), each
         for id, thread in threads.items():
             own = [{"id": str(id), "user_id": str(BOT_ID)} | thread["member"]] if "member" in thread else []
-            yield ("ThreadMembers", id), by_id([*own, *([told.joined] if id == joined else [])], "user_id")
+            members = [*own, *([told.joined] if id == joined else [])]
+            yield ("ThreadMembers", id), by_id([each | of_guild for each in members], "user_id")
         for id in guild.voice_channels():
             yield ("ChannelInfo", guild.id, id), told.info if str(id) == told.info["id"] else None
 

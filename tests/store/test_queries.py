@@ -104,7 +104,7 @@ class ParseTests(SynchronousTestCase):
     def test_prefixes(self) -> None:
         """A prefix is a text, and none longer than any name."""
         self.assertEqual(parse_query("SearchMembers", [1, ""]).values[1], "")
-        for value in (5, None, ["a"], "x" * 101, True):
+        for value in (5, None, ["a"], "x" * 101, True, "\ud800", "a\udfff"):
             self.assertIn("is no prefix", self.refused("SearchMembers", [1, value]))
 
     def test_unknown_type(self) -> None:

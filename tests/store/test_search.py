@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rateway.cluster import bulk
 from rateway.store import derived
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
+from rateway.store.queries import parse_query
 
 from . import samples as s
 from .stores import dispatch, feed, open_store, rows
@@ -151,6 +153,17 @@ class SearchTests(SearchTestCase):
         self.assertEqual(self.search(FIRST, "sam"), [200, 1000])
         self.assertEqual(len(self.search(SECOND, "sam", 1000)), 300)
 
+    def test_limit_among_strangers(self) -> None:
+        """No more than asked for, however many strangers have such a name too, and whatever they are called."""
+        for stranger in range(1, 4):
+            self.join(SECOND, stranger, f"al0{stranger}")
+        for user in range(10, 14):
+            self.join(FIRST, user, f"al{99 - user}")
+            for limit in range(1, 6):
+                found = self.search(FIRST, "al", limit)
+                self.assertEqual(len(found), min(limit, user - 9), (user, limit))
+                self.assertLessEqual(set(found), set(range(10, user + 1)))
+
     def test_renamed(self) -> None:
         """A new name is found and the old one isn't, in every guild of the user's."""
         for guild in (FIRST, SECOND):
@@ -185,6 +198,29 @@ class SearchTests(SearchTestCase):
             self.assertEqual(self.search(FIRST, "x" * 100), [1] if isinstance(value, str) and value else [])
         self.assertEqual(self.store.failures, 0)
         self.assertFalse(self.store.stopped)
+
+
+class RoomTests(SearchTestCase):
+    """Searches that share an answer with others."""
+
+    def test_none_left(self) -> None:
+        """A search among others that left no room for what it finds has no answer, and says why; the others have."""
+        self.join(FIRST, 1, "sam")
+        self.join(FIRST, 2, "pam")
+        asked = [("GuildMembers", [FIRST]), ("SearchMembers", [FIRST, "sa"]), ("SearchMembers", [FIRST, "x"])]
+        questions = [parse_query(kind, arguments) for kind, arguments in asked]
+        self.patch(bulk, "PAGE_BYTES", 1)
+        steps = bulk.ask_all(self.cache.ask, questions)
+        with self.assertRaises(StopIteration) as end:
+            while True:
+                next(steps)
+        answer = end.exception.value
+        everybody, found, nobody = ujson.loads(answer.body)
+        self.assertEqual([each["user_id"] for each in everybody], ["1"])
+        self.assertEqual((found, nobody), (None, []))
+        self.assertEqual(answer.headers["next"], {"0": "1"})
+        self.assertEqual([*answer.headers["errors"]], ["1"])
+        self.assertIn("search with a lower limit", answer.headers["errors"]["1"])
 
 
 class IndexTests(SearchTestCase):
@@ -228,6 +264,10 @@ class IndexTests(SearchTestCase):
             for prefix in PREFIXES:
                 expected = [int(each["user_id"]) for each in everybody if matches(each, prefix)]
                 self.assertEqual(self.search(guild, prefix), expected, prefix)
+                for limit in (1, 2):
+                    some = self.search(guild, prefix, limit)
+                    self.assertEqual(len(some), min(limit, len(expected)), (prefix, limit))
+                    self.assertLessEqual(set(some), set(expected), (prefix, limit))
         found = rows(self.store)
         asked_for = {key for row in found for key in derived.index(row, found[row]) if row[0] in derived.FOLLOWED}
         self.assertEqual({key for key in found if key[:1] in (b"q", b"Q")}, asked_for)

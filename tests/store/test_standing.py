@@ -148,6 +148,55 @@ class HeadersTests(GuildTestCase):
                     self.assertEqual(headers.get("maintained"), False, (kind, intent, asked))
                     self.assertEqual(headers["reason"], f"{intent.name} is off in INTENTS")
 
+    def test_people_in_part(self) -> None:
+        """Without GUILD_MEMBERS nothing is claimed of those in voice, or in a thread; only the bot is told of whole."""
+        store = self.open("people", intents=ALL & ~Intent.GUILD_MEMBERS)
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)), dispatch(2, "GUILD_CREATE", s.guild()))
+        for user, claim in ((s.BOB, False), (s.BOT, None)):
+            for kind, *arguments in (
+                ("Member", s.GUILD, user),
+                ("Permissions", s.GUILD, user),
+                ("Permissions", s.GUILD, user, s.GENERAL),
+                ("User", user),
+            ):
+                self.assertIsNotNone(self.ask(kind, *arguments), (kind, user))
+                self.assertEqual(self.headers(kind, *arguments).get("maintained"), claim, (kind, user))
+        self.assertIsNotNone(self.ask("ThreadMembers", s.POST))
+        self.assertEqual(self.headers("ThreadMembers", s.POST)["reason"], "GUILD_MEMBERS is off in INTENTS")
+        for kind, *arguments in (("VoiceState", s.BOB, s.GUILD), ("GuildChannels", s.GUILD), ("CurrentUser",)):
+            self.assertNotIn("maintained", self.headers(kind, *arguments), kind)
+
+    def test_messages_in_part(self) -> None:
+        """A message's reactions, and a poll's votes, have intents of their own, for guilds and for private channels."""
+        poll: dict[str, Any] = {"poll": {"question": {"text": 'a "poll":{'}, "answers": []}}
+        events = [
+            ("READY", s.ready(s.GUILD)),
+            ("GUILD_CREATE", s.guild()),
+            ("MESSAGE_CREATE", s.message(31, content='"poll":{')),
+            ("MESSAGE_CREATE", s.message(32) | poll),
+            ("MESSAGE_CREATE", s.private_message(33, s.user(s.CAROL, "carol"))),
+            ("MESSAGE_CREATE", s.private_message(34, s.user(s.CAROL, "carol")) | poll),
+        ]
+        guild, private = s.GENERAL, s.PRIVATE
+        every = [("Message", guild, 31), ("Message", guild, 32), ("Message", private, 33), ("Message", private, 34)]
+        lists = [("ChannelMessages", guild), ("ChannelMessages", private), ("ChannelMessages", s.VOICE)]
+        missing = [("Message", guild, 5), ("Message", private, 5)]
+        for intent, doubtful in (
+            (Intent.GUILD_MESSAGE_REACTIONS, [every[0], every[1], lists[0]]),
+            (Intent.GUILD_MESSAGE_POLLS, [every[1], lists[0]]),
+            (Intent.DIRECT_MESSAGE_REACTIONS, [every[2], every[3], lists[1]]),
+            (Intent.DIRECT_MESSAGE_POLLS, [every[3], lists[1]]),
+            (Intent.DIRECT_MESSAGES, [missing[1]]),
+        ):
+            store = self.open(str(intent.name), intents=ALL & ~intent, messages=5)
+            feed(store, *(dispatch(seq, *event) for seq, event in enumerate(events, start=1)))
+            asked: list[tuple[Any, ...]] = [*every[:2], *lists[::2], *missing]
+            asked += [] if intent is Intent.DIRECT_MESSAGES else [*every[2:], lists[1]]
+            for kind, *arguments in asked:
+                headers = self.headers(kind, *arguments)
+                expected = f"{intent.name} is off in INTENTS" if (kind, *arguments) in doubtful else None
+                self.assertEqual(headers.get("reason"), expected, (intent, kind, arguments))
+
     def test_no_messages(self) -> None:
         """Without room for messages that is the reason."""
         store = self.open("none", messages=0)

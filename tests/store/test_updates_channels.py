@@ -198,6 +198,8 @@ class ThreadTests(StoreTestCase):
         self.assertEqual(self.store.ask("Member", s.GUILD, s.CAROL)["user"], s.user(s.CAROL, "carol"))
         self.assertEqual(self.store.ask("Presence", s.GUILD, s.CAROL)["status"], "online")
         self.assertIn(keys.thread_member(s.GUILD, s.POST, s.CAROL), self.store.rows)
+        for member in self.store.ask("ThreadMembers", s.POST):
+            self.assertEqual((member["id"], member["guild_id"]), (str(s.POST), str(s.GUILD)), member["user_id"])
         event = {"id": str(s.POST), "member_count": 2, "removed_member_ids": [str(s.CAROL)]} | OF_GUILD
         self.store.happens("THREAD_MEMBERS_UPDATE", event)
         self.assertNotIn(keys.thread_member(s.GUILD, s.POST, s.CAROL), self.store.rows)

@@ -31,6 +31,13 @@ def told(worlds: Sequence[World], owner: World, kind: str, ids: Sequence[Any]) -
     return None
 
 
+def agrees(kind: str, ids: Sequence[Any], found: Any, expected: Any) -> bool:
+    """Whether an answer is right. Of more members than a search may find it says only how many, and no others."""
+    if kind != "SearchMembers" or len(ids) < 3 or found is None or expected is None:
+        return bool(found == expected)
+    return len(found) == min(ids[2], len(expected)) and bool(found == [each for each in expected if each in found])
+
+
 def said(owner: World, kind: str, guild: int) -> Json:
     """What an answer about a guild says of itself, less the sequence: whose it is, what it is worth."""
     known = owner.guilds.get(guild, {})
@@ -130,19 +137,19 @@ def table_of(table: str) -> Callable[[World, int], list[Json] | None]:
 
 
 def everybody(answer: Callable[[World, int, int], Json | None]) -> Callable[[World, int], list[Json] | None]:
-    """A list of what a guild's users have, in order of their ids."""
+    """A list of what a guild's users have, in order of their ids; of a page, so many behind an id."""
 
-    def ask(world: World, guild: int) -> list[Json] | None:
+    def ask(world: World, guild: int, after: int = -1, limit: int | None = None) -> list[Json] | None:
         if guild not in world.guilds:
             return None
         users = sorted({user for pairs in (world.members, world.presences, world.voice) for _, user in pairs})
-        return [found for user in users if (found := answer(world, guild, user)) is not None]
+        return [found for user in users if user > after and (found := answer(world, guild, user)) is not None][:limit]
 
     return ask
 
 
-def search(world: World, guild: int, prefix: str) -> list[Json] | None:
-    """The members of whose names one begins so, in whatever case."""
+def search(world: World, guild: int, prefix: str, limit: int | None = None) -> list[Json] | None:
+    """The members of whose names one begins so, in whatever case; all of them, though the answer may have fewer."""
     found = everybody(member)(world, guild)
     if found is None:
         return None
@@ -177,8 +184,9 @@ def thread_members(world: World, thread: int) -> list[Json] | None:
     """Who is in a thread."""
     if thread not in world.tables["threads"]:
         return None
+    guild, _ = world.tables["threads"][thread]
     return [
-        {"id": str(thread), "user_id": str(user)} | d
+        {"id": str(thread), "user_id": str(user), "guild_id": str(guild)} | d
         for (place, user), d in sorted(world.thread_members.items())
         if place == thread
     ]

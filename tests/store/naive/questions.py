@@ -47,6 +47,8 @@ def of_guild(place: Place) -> list[Asked]:
         *(("GuildChannel", channel) for channel in (*place.channels, *place.threads, place.guild)),
         *((f"Guild{what}", place.guild) for what in LISTED),
         *(("SearchMembers", place.guild, prefix) for prefix in ("", "b", "NI", "Ann", "x")),
+        *(("SearchMembers", place.guild, prefix, limit) for prefix in ("", "b", "ann") for limit in (1, 2)),
+        *(("GuildMembers", place.guild, after, limit) for after in (0, *USERS[:2]) for limit in (1, 2)),
         *(("Permissions", place.guild, user) for user in (s.ALICE, NOBODY)),
         *(("Permissions", place.guild, s.BOB, where) for where in (place.text, place.threads[0], NOBODY)),
         *(("ChannelInfo", place.guild, channel) for channel in place.channels),
