@@ -60,6 +60,7 @@ class Chunking:
     """The asking of one process.
 
     :ivar startup: whether each guild is asked for as it comes; if not, only those that are waited for.
+    :ivar _are_announced: whether guilds come by events (GUILDS); if not, READY alone tells of them.
     """
 
     _log = Logger()
@@ -70,6 +71,7 @@ class Chunking:
     _total: int
     _lists: MemberLists
     startup: bool
+    _are_announced: bool = True
     _since: float = field(init=False)
     _shards: dict[int, tuple[Speech, Callable[[], bool]]] = field(factory=dict, init=False)
     _looked_at: set[int] = field(factory=set, init=False)
@@ -124,12 +126,14 @@ class Chunking:
         self._looked_at.add(shard)
         self._lists.began(shard)
         self._soon()
+        if self.startup and not self._are_announced:
+            self._look(shard, is_replayed=False)
 
     def _resumed(self, shard: int, d: bytes) -> None:
         """An earlier process's session goes on here: no GUILD_CREATE will come."""
         if self.startup and shard not in self._looked_at:
             self._looked_at.add(shard)
-            self._look(shard)
+            self._look(shard, is_replayed=True)
 
     def _guild_create(self, shard: int, d: bytes) -> None:
         told = read_guild(d)
@@ -166,20 +170,20 @@ class Chunking:
             self._lists.limited(shard, limited, now)
             self._soon()
 
-    def _look(self, shard: int) -> None:
+    def _look(self, shard: int, is_replayed: bool) -> None:
         if self._stopped:
             return
         try:
             looking = self._turns.add(self._cache.unfinished(shard))
         except RequestRefused:
-            self._look_again(shard)
+            self._look_again(shard, is_replayed)
             return
-        looking.addCallbacks(partial(self._found, shard), partial(self._not_found, shard))
+        looking.addCallbacks(partial(self._found, shard, is_replayed), partial(self._not_found, shard, is_replayed))
         looking.addErrback(partial(self._log.failure, "wanting the members of shard {shard}", shard=shard))
 
-    def _found(self, shard: int, guilds: Sequence[tuple[int, int]]) -> None:
+    def _found(self, shard: int, is_replayed: bool, guilds: Sequence[tuple[int, int]]) -> None:
         for guild, members in guilds:
-            self._want(shard, guild, members, is_replayed=True)
+            self._want(shard, guild, members, is_replayed)
         self._soon()
 
     def _want(self, shard: int, guild: int, members: int, is_replayed: bool) -> None:
@@ -187,12 +191,12 @@ class Chunking:
         not_before = self._since + SILENCE if is_replayed else 0.0
         self._lists.want(shard, guild, members, self._clock.seconds(), not_before=not_before)
 
-    def _not_found(self, shard: int, failure: Failure) -> None:
+    def _not_found(self, shard: int, is_replayed: bool, failure: Failure) -> None:
         failure.trap(RequestRefused)
-        self._look_again(shard)
+        self._look_again(shard, is_replayed)
 
-    def _look_again(self, shard: int) -> None:
-        self._clock.callLater(LOOK_AGAIN, self._look, shard)
+    def _look_again(self, shard: int, is_replayed: bool) -> None:
+        self._clock.callLater(LOOK_AGAIN, self._look, shard, is_replayed)
 
     def _soon(self) -> None:
         """Look at what is to be asked, once this turn of the reactor is over."""

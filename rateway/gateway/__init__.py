@@ -15,6 +15,7 @@ What is said:
 ``command_check``  which of it Discord would understand
 ``budget``      120 payloads in any 60 s, with room kept for heartbeats
 ``wholelists``  all members of a guild, once in 30 s
+``repeats``     those that Discord refused, once more
 ``spare``       the room that bots' commands leave for what rateway itself asks
 
 Member lists that rateway itself asks for (CHUNK_GUILDS):

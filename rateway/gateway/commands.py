@@ -3,7 +3,7 @@
 Commands wait in the order they came, until the shard is active and its budget has room, or their time is over. Presence
 updates are apart: Discord takes 5 in 20 s, and only the newest matters, so one at most waits, and a newer one takes its
 place. All members of one guild are asked for once in 30 s: Discord would answer more with nothing but RATE_LIMITED, so
-that more is refused here.
+that more is refused here. What Discord refuses all the same is sent once more when it says (``repeats``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rateway.model.opcodes import Opcode
 
 from .budget import SLACK, SendBudget
 from .command_check import check_command, encode_command
+from .membernews import Limited
+from .repeats import Repeats
 from .wholelists import WholeLists, guild_of
 
 __all__ = ["Command", "CommandQueue", "Outcome", "Take", "check_command", "encode_command"]
@@ -72,10 +74,12 @@ class Take:
 
     :ivar send: to be written now, in this order; each is booked in the budget already.
     :ivar refused: those whose time is over.
+    :ivar again: payloads to be written before the others, which were sent before: of these nobody need be told.
     """
 
     send: tuple[Command, ...]
     refused: tuple[Outcome, ...]
+    again: tuple[bytes, ...] = ()
 
 
 class CommandQueue:
@@ -90,6 +94,7 @@ class CommandQueue:
         self._presences: deque[float] = deque(maxlen=PRESENCES)
         self._earliest = math.inf
         self.whole_lists = WholeLists()
+        self._repeats = Repeats()
 
     @property
     def has_orders(self) -> bool:
@@ -125,7 +130,9 @@ class CommandQueue:
         """
         refused = list(self._expire(now, NOT_CONNECTED if budget is None else NO_BUDGET))
         send: list[Command] = []
+        again: list[bytes] = []
         if budget is not None:
+            again += self._again(now, budget)
             if self._presence is not None and self._presence_slot(now) <= now and budget.may_send(now):
                 send.append(self._presence)
                 budget.sent(now)
@@ -140,7 +147,9 @@ class CommandQueue:
                 else:
                     send.append(command)
                     budget.sent(now)
-        return Take(tuple(send), tuple(refused))
+                    if guild is not None:
+                        self._repeats.sent(guild, command.payload, now)
+        return Take(tuple(send), tuple(refused), tuple(again))
 
     def next_time(self, now: float, budget: SendBudget | None) -> float | None:
         """When to call :meth:`due` next, if nothing else happens before; None with nothing queued.
@@ -149,7 +158,6 @@ class CommandQueue:
         """
         if not self:
             self._earliest = math.inf
-            return None
         times = [self._earliest]
         if budget is not None:
             slot = budget.next_slot(now)
@@ -157,14 +165,45 @@ class CommandQueue:
                 times.append(slot)
             if self._presence is not None:
                 times.append(max(slot, self._presence_slot(now)))
-        return max(min(times), now)
+            repeat = self._repeats.next_time()
+            if repeat is not None:
+                times.append(max(slot, repeat))
+        time = min(times)
+        return None if time == math.inf else max(time, now)
+
+    def listens(self, now: float) -> bool:
+        """Whether Discord may still refuse a whole list that a bot asked for."""
+        return self._repeats.listens(now)
+
+    def limited(self, limited: Limited, now: float) -> None:
+        """RATE_LIMITED: nobody asks for the guild's list before Discord says; a bot's request is sent again then."""
+        self.whole_lists.limited(limited.guild, limited.seconds, now)
+        self._repeats.refused(limited, now)
+
+    def session_began(self) -> None:
+        """What was asked for in the old session is not answered any more, nor asked for again."""
+        self._repeats.forget()
 
     def refuse_all(self, reason: str) -> list[Outcome]:
         """Empty the queue: rateway stops."""
         refused = [Outcome(command.token, reason) for command in self._all()]
         self._waiting.clear()
         self._presence = None
+        self._repeats.forget()
         return refused
+
+    def _again(self, now: float, budget: SendBudget) -> list[bytes]:
+        payloads = []
+        for guild in self._repeats.due(now):
+            if not budget.may_send(now):
+                break
+            wait = self.whole_lists.ask(guild, now)
+            if wait:
+                self._repeats.put_off(guild, now + wait)
+            else:
+                payloads.append(self._repeats.take(guild, now))
+                budget.sent(now)
+        return payloads
 
     def _all(self) -> Iterable[Command]:
         return self._waiting if self._presence is None else (*self._waiting, self._presence)

@@ -182,7 +182,8 @@ class Clusters:
             return Desk(cache, self._turns)
         presences = bool(config.intents & Intent.GUILD_PRESENCES) and (kinds is None or "Presence" in kinds)
         lists = MemberLists(f"rateway-{secrets.token_hex(4)}", presences)
-        chunking = Chunking(self._reactor, cache, self._turns, self._total, lists, mode == "startup")
+        are_announced = bool(config.intents & Intent.GUILDS)
+        chunking = Chunking(self._reactor, cache, self._turns, self._total, lists, mode == "startup", are_announced)
         if mode == "startup":
             return Desk(cache, self._turns, chunking)
         patience = Patience(self._reactor, cache.lacks, self._send, lambda guild: shard_of(guild, self._total))

@@ -10,7 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from rateway.errors import RequestRefused
 from rateway.gateway.budget import SendBudget
 from rateway.gateway.commands import Command, CommandQueue, Outcome
+from rateway.gateway.membernews import read_limited
 from rateway.gateway.spare import Spare
+from rateway.model.dispatch import Dispatch
 from rateway.model.opcodes import COMMANDS, MAX_PAYLOAD
 
 from .speaker import Speaker
@@ -21,9 +23,11 @@ class Outbox:
     """One shard's commands; they outlive its connections.
 
     Most shards of many have none: what holds them is made when the first comes.
+
+    :ivar listens: whether Discord may refuse something that was sent, so that :meth:`hear` is to be called.
     """
 
-    __slots__ = ("_clock", "_made", "_speaker", "_timer")
+    __slots__ = ("_clock", "_made", "_speaker", "_timer", "listens")
 
     def __init__(self, clock: IReactorTime, speaker: Callable[[], Speaker | None]) -> None:
         """:param speaker: gives who may speak commands now, or None."""
@@ -31,6 +35,7 @@ class Outbox:
         self._speaker = speaker
         self._made: tuple[CommandQueue, Spare] | None = None
         self._timer = Timer(clock, self.pump)
+        self.listens = False
 
     @property
     def spare(self) -> Spare:
@@ -58,8 +63,12 @@ class Outbox:
         budget = None if speaker is None else speaker.budget
         take = queue.due(now, budget)
         if speaker is not None:
+            for payload in take.again:
+                speaker.say(payload)
             for command in take.send:
                 speaker.say(command.payload)
+        if take.again or take.send:
+            self.listens = queue.listens(now)
         then = queue.next_time(now, budget)
         if then is None:
             self._timer.cancel()
@@ -69,6 +78,24 @@ class Outbox:
         for command in take.send:
             _answer(command.token).callback(None)
         _refuse(take.refused)
+
+    def hear(self, dispatches: Iterable[Dispatch]) -> None:
+        """Events of the session: RATE_LIMITED is heeded."""
+        if self._made is None:
+            return
+        queue, now = self._made[0], self._clock.seconds()
+        for _, name, d in dispatches:
+            limited = read_limited(d) if name == "RATE_LIMITED" else None
+            if limited is not None:
+                queue.limited(limited, now)
+                self.pump()
+        self.listens = queue.listens(now)
+
+    def session_began(self) -> None:
+        """A new session: nothing of the old one is heard of any more."""
+        if self._made is not None:
+            self._made[0].session_began()
+            self.listens = False
 
     def room(self) -> tuple[Spare, SendBudget] | None:
         """The room for a request of rateway's own: what is spare, of which budget; None while nothing can be sent."""

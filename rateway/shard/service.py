@@ -179,6 +179,7 @@ class ShardService(Service):
                         if self._lifecycle.state == "active":
                             self._flush(batch)
                             batch, self.session, flowing, self._refill = [], session, True, False
+                            self.outbox.session_began()
                         self._perform(actions)
                     if flowing:
                         batch.append((seq, name, bytes(envelope.d)))
@@ -204,6 +205,8 @@ class ShardService(Service):
         if batch and session is not None:
             self.session = session = session.at(max(session.seq, batch[-1][0]))
             self._sink.take(self._shard_id, session, batch)
+            if self.outbox.listens:
+                self.outbox.hear(batch)
 
     def _obey(self, envelope: Envelope, now: float) -> None:
         op = envelope.op

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import keys, shapes
+from . import keys, newest, shapes
 from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, RULES, SOUNDS, STAGES, STICKERS, THREADS, Table
 from .view import Reader
 
@@ -127,7 +127,12 @@ def voice_channel_states(reader: Reader, channel_id: int) -> bytes | None:
 def message(reader: Reader, channel_id: int, message_id: int) -> bytes | None:
     """A message."""
     row = reader.get(keys.message(channel_id, message_id))
-    return None if row is None else shapes.message(reader, guild_of_channel(reader, channel_id), message_id, row)
+    if row is None:
+        return None
+    guild_id = guild_of_channel(reader, channel_id)
+    if message_id < newest.oldest(reader, guild_id, channel_id):
+        return None
+    return shapes.message(reader, guild_id, message_id, row)
 
 
 def private_channel(reader: Reader, channel_id: int) -> bytes | None:

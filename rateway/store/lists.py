@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from . import answers, keys, shapes, standing
+from . import answers, keys, newest, shapes, standing
 from .keys import Table
 from .layout import Layout
 from .pages import Page, Steps, each, first_key, merged
@@ -74,7 +74,7 @@ def channel_messages(layout: Layout, values: Values, room: int) -> Steps[Answer]
         if guild is None and not _is_private(reader, channel):
             continue
         headers = {} if guild is None else standing.of_guild(reader, guild, layout.shard(guild))
-        page = Page(limit, room, last=after)
+        page = Page(limit, room, last=max(after, newest.oldest(reader, guild, channel) - 1))
         yield from fill(page, reader, cluster, Rows(keys.messages, _in_guild(guild)), channel)
         return page.answer(headers)
     return Answer(None)

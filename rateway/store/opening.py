@@ -137,6 +137,7 @@ def prepare(
     reader = TransactionReader(transaction)
     transaction.put(keys.META, msgspec.json.encode(sorted(kept.names)))
     transaction.put(keys.GAPS, msgspec.json.encode(kept.gaps))
+    transaction.put(keys.MESSAGES_PER_CHANNEL, keys.number(max(kept.messages_per_channel, 0)))
     write_sessions(transaction, carried)
     if not kept.messages:
         for prefix in keys.ALL_MESSAGES:

@@ -261,6 +261,16 @@ class StartupTests(ChunkingTestCase):
         self.clock.advance(1.0)
         self.assertEqual(self.asked(0), [GUILDS[0]])
 
+    def test_guilds_that_no_event_announces(self) -> None:
+        """Without the GUILDS intent those are asked for that the cache knows by READY."""
+        lists = MemberLists("me", presences=True)
+        self.chunking = Chunking(self.clock, self.cache, self.turns, TOTAL, lists, True, are_announced=False)
+        self.chunking.take_on(self.shards, lambda: self.fit)
+        self.cache.members = {GUILDS[0]: (1, 10), GUILDS[2]: (10, 10), GUILDS[3]: (1, 10)}
+        self.begin()
+        self.clock.pump([0.01] * 5)
+        self.assertEqual((self.asked(0), self.asked(1)), ([GUILDS[0]], [GUILDS[3]]))
+
     def test_the_log(self) -> None:
         """It says what is asked for, and when it has come."""
         self.begin()

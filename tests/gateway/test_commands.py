@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.gateway.budget import SLACK, SendBudget
 from rateway.gateway.commands import MAX_WAITING, Command, CommandQueue, Outcome, Take
+from rateway.gateway.membernews import Limited
+from rateway.gateway.repeats import MOST, MOST_TRIES
 
 INTERVAL = 41.25
 
@@ -68,6 +70,104 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual(_tokens(ask("a prefix", 10.0, query="a", limit=5)), ["a prefix"])
         self.assertEqual(_tokens(ask("one", 10.0, query=None, user_ids=["9"])), ["one"])
         self.assertEqual(_tokens(ask("later", 30.0 + SLACK)), ["later"])
+
+    def _lists(self, *guilds: int, **more: object) -> list[bytes]:
+        """Requests for the whole lists of these guilds, on their way to Discord at second 0."""
+        payloads = [
+            ujson.dumps({"op": 8, "d": {"guild_id": str(guild), "query": "", "limit": 0} | more}).encode()
+            for guild in guilds
+        ]
+        for payload in payloads:
+            self.queue.add(Command(8, payload, 1e9, None), 0.0)
+        self.assertEqual(len(self.queue.due(0.0, self.budget).send), len(guilds))
+        return payloads
+
+    def test_criterion_44_rate_limited(self) -> None:
+        """What Discord refuses is sent again when it says, and nobody asks for that list before."""
+        first, _ = self._lists(7, 8, nonce="mine")
+        self.assertTrue(self.queue.listens(1.0))
+        self.queue.limited(Limited(7, "mine", 60.0), 1.0)
+        self.assertEqual(self.queue.next_time(1.0, self.budget), 61.0 + SLACK)
+        self.assertIsNone(self.queue.next_time(1.0, None))
+        self.queue.add(Command(8, first, 1e9, "bot"), 40.0)
+        (refused,) = self.queue.due(40.0, self.budget).refused
+        self.assertIn("ask in 22 s", refused.reason)
+        self.assertEqual(self.queue.due(61.0, self.budget), Take((), ()))
+        self.assertEqual(self.queue.due(61.0 + SLACK, None), Take((), ()))
+        self.assertEqual(self.queue.due(61.0 + SLACK, self.budget).again, (first,))
+        self.assertEqual(self.queue.due(1000.0, self.budget).again, ())
+        self.assertFalse(self.queue.listens(1000.0))
+
+    def test_refusals_of_others(self) -> None:
+        """Of another nonce, another guild, or so late that it can't be ours: nothing is sent again."""
+        self._lists(7, 8, nonce="mine")
+        self.queue.limited(Limited(7, "other", 5.0), 1.0)
+        self.queue.limited(Limited(9, None, 5.0), 1.0)
+        self.assertFalse(self.queue.listens(30.0))
+        self.queue.limited(Limited(8, "mine", 5.0), 30.0)
+        self.assertIsNone(self.queue.next_time(30.0, self.budget))
+
+    def test_a_refusal_without_a_nonce(self) -> None:
+        """It is of the one request that there is."""
+        (payload,) = self._lists(7, nonce="longer than Discord gives back: 32 bytes")
+        self.queue.limited(Limited(7, None, 5.0), 1.0)
+        self.assertEqual(self.queue.due(6.0 + SLACK, self.budget).again, (payload,))
+
+    def test_refused_again_and_again(self) -> None:
+        """Five times a list is asked for in all."""
+        (payload,) = self._lists(7)
+        now, sent = 0.0, 1
+        while (sent == 1 or self.queue.due(now, self.budget).again == (payload,)) and sent < 50:
+            self.queue.limited(Limited(7, None, 2.0), now)
+            now += 2.0 + SLACK
+            sent += 1
+        self.assertEqual(sent - 1, MOST_TRIES)
+
+    def test_asked_for_meanwhile(self) -> None:
+        """If rateway itself got the turn it is put off, though not for ever."""
+        self._lists(7)
+        self.queue.limited(Limited(7, None, 2.0), 0.0)
+        now = 5.0
+        for _ in range(MOST_TRIES):
+            self.assertEqual(self.queue.whole_lists.ask(7, now), 0.0)
+            self.assertEqual(self.queue.due(now, self.budget), Take((), ()))
+            now += 30.0 + SLACK
+        self.assertEqual(self.queue.due(now, self.budget), Take((), ()))
+        self.assertIsNone(self.queue.next_time(now, self.budget))
+
+    def test_a_bot_asks_meanwhile(self) -> None:
+        """It may when Discord says so: then that request is the one that counts."""
+        self._lists(7, nonce="first")
+        self.queue.limited(Limited(7, "first", 60.0), 0.0)
+        self.queue.limited(Limited(7, "another's", 2.0), 1.0)
+        newer = b'{"op":8,"d":{"guild_id":"7","query":"","limit":0,"nonce":"second"}}'
+        self.queue.add(Command(8, newer, 1e9, "bot"), 10.0)
+        self.assertEqual(_tokens(self.queue.due(10.0, self.budget)), ["bot"])
+        self.assertEqual(self.queue.due(70.0, self.budget), Take((), ()))
+
+    def test_new_session(self) -> None:
+        """Nothing of the old session's is sent again, nor when rateway stops."""
+        for stops in (False, True):
+            self.setUp()
+            self._lists(7, 8)
+            self.queue.limited(Limited(7, None, 5.0), 1.0)
+            if stops:
+                self.queue.refuse_all("stopping")
+            else:
+                self.queue.session_began()
+            self.assertFalse(self.queue.listens(1.0))
+            self.assertIsNone(self.queue.next_time(1.0, self.budget))
+
+    def test_repeats_keep_to_the_budget(self) -> None:
+        """They wait for room as everything does, and are no more than can be kept."""
+        self._lists(*range(1, MOST + 6))
+        for guild in range(1, MOST + 6):
+            self.queue.limited(Limited(guild, None, 2.0), 0.0)
+        sent = len(self.queue.due(3.0, self.budget).again)
+        self.assertEqual(sent, 115 - MOST - 5)
+        then = self.queue.next_time(3.0, self.budget)
+        self.assertEqual(then, 60.0 + SLACK)
+        self.assertEqual(len(self.queue.due(100.0, self.budget).again), MOST - sent)
 
     def test_flood(self) -> None:
         """150 at once: as many as the budget has go out, the others when it has room again."""

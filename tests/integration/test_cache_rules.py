@@ -44,6 +44,23 @@ class GuildTests(CacheTestCase):
             guild = simulator.guild(index)
             self.assertEqual(len(await worker.query(1, "GuildMembers", guild.id)), len(guild.members))
 
+    async def test_criterion_44_rate_limited(self) -> None:
+        """Somebody else had the list just now: Discord refuses it, and gives it when it is asked again as it says."""
+        self.expected_breaches = frozenset({"member-list-limit"})
+        simulator, _, worker = await self.up(guilds=1)
+        await self.heard(worker, "GUILD_CREATE")
+        await worker.bind(1, ["GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
+        guild = simulator.guild(0)
+        simulator.hub.lists.window = 4.0
+        simulator.hub.lists.use(guild.id, simulator.hub.now())
+        d = {"guild_id": str(guild.id), "query": "", "limit": 0, "nonce": "mine"}
+        self.assertEqual(await worker.command(1, {"op": 8, "d": d}, shard=0), {"status": "sent"})
+        await self.heard(worker, "GUILD_MEMBERS_CHUNK")
+        self.assertEqual([name for name in worker.names() if name == "RATE_LIMITED"], ["RATE_LIMITED"])
+        (chunk,) = [ujson.loads(event.body) for event in worker.events if event.key == "GUILD_MEMBERS_CHUNK"]
+        self.assertEqual((chunk["guild_id"], chunk["nonce"]), (str(guild.id), "mine"))
+        self.assertEqual([command.d for command in simulator.commands if command.op == 8], [d, d])
+
     async def test_criterion_45_chunks(self) -> None:
         """Chunks of two guilds, interleaved and out of order: all are forwarded with their nonce, all members known."""
         simulator, _, worker = await self.up(guilds=2)

@@ -536,6 +536,25 @@ class CommandTests(SynchronousTestCase):
         self.successResultOf(self.send(discord))
         self.assertEqual(discord.line.heard(), [json.loads(self.payload)])
 
+    def test_criterion_44_rate_limited(self) -> None:
+        """A whole list that Discord refuses is asked for again when it says; not in another session."""
+        whole = b'{"op":8,"d":{"guild_id":"7","query":"","limit":0,"nonce":"mine"}}'
+        limited = {"opcode": 8, "retry_after": 60.0, "meta": {"guild_id": "7", "nonce": "mine"}}
+        for new_session in (False, True):
+            discord = active()
+            discord.line.say(event(2, "RATE_LIMITED", limited))
+            self.successResultOf(self.send(discord, 8, whole))
+            discord.line.say(event(3), event(4, "RATE_LIMITED", limited), event(5))
+            if new_session:
+                discord.line.say(ready(6, "another-session"))
+            discord.clock.advance(30.0)
+            self.failureResultOf(self.send(discord, 8, whole), RequestRefused)
+            discord.clock.pump([1.0] * 30)
+            self.assertEqual([payload["op"] for payload in discord.line.heard()].count(8), 1)
+            discord.clock.advance(1.0)
+            again = [payload for payload in discord.line.heard() if payload["op"] == 8]
+            self.assertEqual(again, [] if new_session else [json.loads(whole)])
+
     def test_refused(self) -> None:
         """Ops that aren't a bot's, payloads over 4096 bytes, and a stopped shard: refused with a reason."""
         discord = active()

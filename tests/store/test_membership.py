@@ -107,6 +107,17 @@ class MembershipTests(MembershipTestCase):
         self.assertEqual(self.cache.membership(GUILDS[0]), Membership(3, None, True))
         self.assertEqual(self.unfinished(0), [(GUILDS[0], 0)])
 
+    def test_guilds_that_no_event_announces(self) -> None:
+        """Without the GUILDS intent those are known that READY lists, and Discord can tell of their members."""
+        for store in self.stores.values():
+            store.close()
+        self.folder = Path(self.mktemp())
+        self.cache = self.open(intents=Intent.GUILD_MEMBERS | Intent.GUILD_MESSAGES)
+        feed(self.stores[1], dispatch(1, "READY", s.ready(GUILDS[0])))
+        self.assertEqual(self.cache.membership(GUILDS[0]), Membership(0, None, True))
+        self.assertEqual(self.unfinished(0), [(GUILDS[0], 0)])
+        self.assertEqual(self.lacks("Member", GUILDS[0], s.ALICE), GUILDS[0])
+
     def test_unfinished(self) -> None:
         """Those of one shard alone, of which not all are known."""
         for index, (members, total) in enumerate(((3, 5), (3, 6), (4, 4), (4, 4), (2, 9))):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from rateway.model.intents import ALL, Intent
+from rateway.model.session import Session
 from rateway.store import kinds
 from rateway.store.cache import Cache
 from rateway.store.standing import Answer
 
 from . import samples as s
-from .stores import dispatch, feed
+from .stores import SESSION, dispatch, feed
 from .test_kinds import QUESTIONS
 from .test_lists import GuildTestCase, people, run
 
@@ -103,6 +104,17 @@ class HeadersTests(GuildTestCase):
         feed(self.store, dispatch(4, "GUILD_CREATE", s.guild()))
         for kind, *arguments in asked:
             self.assertNotIn("stale", self.headers(kind, *arguments))
+
+    def test_no_outages_without_guilds(self) -> None:
+        """Without the GUILDS intent no event tells of outages, nor of their end: READY begins none."""
+        store = self.open("no guilds", intents=ALL & ~Intent.GUILDS)
+        feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+        for seq in (2, 3):
+            feed(store, dispatch(seq, "GUILD_MEMBER_ADD", {"guild_id": str(s.GUILD)} | s.member()))
+            for kind, *arguments in (("Member", s.GUILD, s.ALICE), ("GuildMembers", s.GUILD)):
+                self.assertIsNotNone(self.ask(kind, *arguments))
+                self.assertNotIn("stale", self.headers(kind, *arguments))
+            feed(store, dispatch(1, "READY", s.ready(s.GUILD)), session=Session("next", SESSION.resume_url, 0))
 
     def test_event_that_failed(self) -> None:
         """After an event that could not be applied the guild's answers are stale, until it comes again."""

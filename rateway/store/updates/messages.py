@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
@@ -123,14 +125,13 @@ def _keep(view: View, out: Changes, guild: int, channel: int, message: int, d: b
     count = _kept(view, guild, channel) + 1
     surplus = count - view.kept.messages_per_channel
     if surplus > 0:
-        oldest = view.items(keys.messages(channel))
-        for _ in range(surplus):
-            first, _value = next(oldest, (key, b""))
-            if first > key:
-                del out[key]
-                return
-            out[first] = None
-            count -= 1
+        # One, but for a channel that is of a time when more were kept.
+        oldest = sorted([key, *islice(view.keys(keys.messages(channel)), surplus)])[:surplus]
+        for each in oldest:
+            out[each] = None
+        count -= len(oldest)
+        if out[key] is None:
+            del out[key]
     _set_kept(out, guild, channel, count)
 
 

@@ -30,6 +30,7 @@ _ready = blob.decoder(_Ready)
 def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
     """The bot's user; guilds of this shard not listed were left while nobody looked; the listed ones are yet to come.
 
+    Without the GUILDS intent they don't come: to be listed is all that is told of them, of outages nothing is.
     The bot is in no voice channel at the start of a session.
     """
     event = _ready(d)
@@ -48,8 +49,10 @@ def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
 
     def expect(guild: int) -> None:
         key = keys.guild_state(guild)
-        if view.kept.guild_events or key not in known:
+        if view.kept.guild_events:
             out[key] = blob.merge(known.get(key, b"{}"), {"unavailable": blob.TRUE})
+        else:
+            out[key] = b"{}"
         purge.forget_voice(view, out, guild, own)
 
     yield from pausing(listed, expect)
