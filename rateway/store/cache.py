@@ -27,6 +27,8 @@ _REMEMBERED = 100_000
 """Ids of which it is remembered in whose store they were found."""
 
 _DISABLED = "CACHE_ENABLED is false"
+_STALE = {"stale": True}
+"""Of what isn't one guild's, if a store stopped; of a guild's the store says it."""
 _ANY: frozenset[str] = frozenset()
 """The kinds that have to be kept for what is kept in any case."""
 
@@ -75,6 +77,8 @@ class Cache:
             answer = self._look_up(question)
         else:
             answer = yield from self._run(query.kinds, query.steps(self._layout, question.values, room))
+        if self._sources.stopped and "shard_id" not in answer.headers:
+            answer = Answer(answer.body, {**answer.headers, **_STALE})
         gap = self._sources.gap(doubt.concerned(question, answer))
         if gap is None or doubt.is_about(question, answer, self._bot()):
             return answer
@@ -170,7 +174,7 @@ class Cache:
             if len(self._found_in) > _REMEMBERED:
                 self._found_in.popitem(last=False)
             return answer
-        return Answer(None)
+        return Answer(None, _STALE if self._sources.stopped else {})
 
     def _in_guild(self, query: Query, attempt: Attempt, values: tuple[Any, ...], guild: int, reader: Reader) -> Answer:
         headers = standing.of_guild(reader, guild, self._layout.shard(guild))

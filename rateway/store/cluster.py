@@ -14,8 +14,9 @@ from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
-from . import keys, trust
+from . import condition, keys, trust
 from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_kept, write_sessions
+from .condition import NOTE, Condition
 from .environment import INITIAL_SIZE, Environment
 from .failures import Failures
 from .found import count
@@ -23,7 +24,7 @@ from .kinds import Kept, what_is_kept
 from .lock import FolderLock
 from .longwork import LongWork
 from .notes import Notes
-from .opening import NOTE, Opened, open_entities, prepare, take
+from .opening import Opened, open_entities, prepare, take
 from .sessions import Resumable, SessionRecord
 from .transaction import TransactionReader
 from .updates.table import UPDATES
@@ -44,6 +45,7 @@ class ClusterStore:
     :ivar environment: what the process's own queries read.
     :ivar found: what an earlier run left in it.
     :ivar stopped: whether writing ended, for lack of room or by damage: events flow on, nothing is cached any more.
+    :ivar condition: what it is good for since.
     """
 
     _log = Logger()
@@ -51,6 +53,7 @@ class ClusterStore:
     def __init__(self, folder: Path, lock: FolderLock, record: trust.Record, kept: Kept, opened: Opened) -> None:
         self.environment: Environment = opened.environment
         self.stopped = False
+        self.condition = Condition.LIVE
         self._folder = folder
         self._lock = lock
         self._record = record
@@ -308,8 +311,9 @@ class ClusterStore:
         except OSError as error:
             # By the next start its sessions are far behind, and Discord's replay with them; the slots have them as they
             # are by then.
-            self._distrust()
-            self._stop("there is no room on its disk ({error}): make room, and restart", error.strerror)
+            self._stop(
+                Condition.FROZEN, "there is no room on its disk ({error}): make room, and restart", error.strerror
+            )
             return False
         self._grown += 1
         return True
@@ -318,22 +322,19 @@ class ClusterStore:
         """Called where the error is handled. The transaction is given up."""
         self._notes.drop_all()
         self._log.failure("writing the store in {folder} failed", folder=self._folder)
-        self._distrust()
-        self._stop("it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
+        self._stop(Condition.DAMAGED, "it is damaged ({error}): restart, and it is filled anew", type(error).__name__)
 
-    def _distrust(self) -> None:
-        """Have the next start set the store aside."""
+    def _stop(self, why: Condition, reason: str, error: object) -> None:
+        """Write no more. All who read it are told, and the next start sets it aside."""
+        self.stopped, self.condition = True, why
         try:
-            (self._folder / NOTE).unlink(missing_ok=True)
-        except OSError as error:
+            condition.tell(self._folder, why)
+        except OSError as failed:
             self._log.error(
                 "the store in {folder} can't be marked as damaged ({error}): delete {folder} before the next start",
                 folder=self._folder,
-                error=error.strerror or error,
+                error=failed.strerror or failed,
             )
-
-    def _stop(self, reason: str, error: object) -> None:
-        self.stopped = True
         self._log.critical(
             "the cache in {folder} is no longer kept up to date, though events flow on, for " + reason,
             folder=self._folder,

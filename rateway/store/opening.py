@@ -13,8 +13,9 @@ from twisted.logger import Logger
 
 from rateway.errors import ConfigError
 
-from . import generation, keys, trust
+from . import condition, generation, keys, trust
 from .batch import write_sessions
+from .condition import NOTE
 from .environment import Damaged, Environment
 from .failures import BAD_DATA
 from .filesystem import refuse_network
@@ -29,8 +30,6 @@ _log = Logger()
 
 ENTITIES = "entities"
 """The environment's folder in the cluster's."""
-NOTE = "store.json"
-"""The record of what it was made for."""
 
 
 @frozen
@@ -90,7 +89,9 @@ def open_entities(folder: Path, record: trust.Record, kept: Kept, initial_size: 
         written = None
     elif not path.exists():
         generation.advance(folder.parent)
+    generation.ensure(folder.parent)
     trust.write(note, record)
+    condition.forget(folder)
     try:
         opened = _believable(path, kept, carried, lambda: _from_slots(folder, record), initial_size)
         return evolve(opened, written=written)

@@ -11,8 +11,9 @@ import msgspec
 from attrs import frozen
 from twisted.logger import Logger
 
-from . import keys
+from . import condition, keys
 from .cluster import ClusterStore
+from .condition import Condition
 from .environment import Environment
 from .generation import Generation
 from .opening import ENTITIES
@@ -22,23 +23,36 @@ T = TypeVar("T")
 
 _kinds = msgspec.json.Decoder(frozenset[str]).decode
 _gaps = msgspec.json.Decoder(dict[str, str]).decode
+_STALE = keys.stale(0)[:1]
+
+
+class _FrozenReader(TransactionReader):
+    """Rows of a store that stopped: of any guild an event may be missing."""
+
+    def has(self, key: bytes) -> bool:
+        return key[:1] == _STALE or super().has(key)
 
 
 @frozen
 class _Source:
     """A cluster's store, to read.
 
+    :ivar reader: what makes its transactions readers.
     :ivar owner: who writes it in this process; else it is another process's, opened here, and to be closed here.
     """
 
     environment: Environment
     kinds: frozenset[str]
     gaps: Mapping[str, str]
+    reader: type[TransactionReader]
     owner: ClusterStore | None
 
 
 class Sources:
-    """What can be read now. A store that isn't there, or can't be read, has nothing."""
+    """What can be read now. A store that isn't there, is damaged, or can't be read, has nothing.
+
+    :ivar stopped: clusters whose stores were found not to be kept up to date any more.
+    """
 
     _log = Logger()
 
@@ -50,6 +64,7 @@ class Sources:
         self._state_dir = state_dir
         self._generation = Generation(state_dir)
         self._own = own
+        self.stopped: set[int] = set()
         self._sources: dict[int, _Source] = {}
 
     def read(self, cluster: int, kinds: frozenset[str], find: Callable[[TransactionReader], T]) -> T | None:
@@ -89,30 +104,47 @@ class Sources:
             if source is None or not kinds <= source.kinds:
                 return None
             with source.environment.reading() as transaction:
-                return find(TransactionReader(transaction))
+                return find(source.reader(transaction))
         except (lmdb.Error, OSError) as error:
             self._log.warn("the cache of cluster {cluster} can't be read: {error}", cluster=cluster, error=error)
             self._drop(cluster)
             return None
 
     def _notice(self) -> None:
-        """Drop what was begun anew since the last look."""
+        """Drop what was begun anew or stopped since the last look."""
         if self._generation.has_changed():
+            self.stopped.clear()
             for cluster, source in tuple(self._sources.items()):
-                if source.owner is None and not source.environment.is_current():
+                is_current = source.owner is not None or source.environment.is_current()
+                is_live = (
+                    source.reader is TransactionReader and self._condition(cluster, source.owner) is Condition.LIVE
+                )
+                if not (is_current and is_live):
                     self._drop(cluster)
+
+    def _condition(self, cluster: int, owner: ClusterStore | None) -> Condition:
+        return owner.condition if owner is not None else condition.read(self._folder(cluster))
+
+    def _folder(self, cluster: int) -> Path:
+        return self._state_dir / f"cluster-{cluster}"
 
     def _open(self, cluster: int, store: ClusterStore | None) -> _Source | None:
         self._drop(cluster)
-        if store is not None:
-            environment: Environment | None = store.environment
-        else:
-            environment = Environment.for_reading(self._state_dir / f"cluster-{cluster}" / ENTITIES)
+        path = self._folder(cluster) / ENTITIES
+        if store is None and not path.exists():
+            return None
+        good_for = self._condition(cluster, store)
+        if good_for is not Condition.LIVE:
+            self.stopped.add(cluster)
+        if good_for is Condition.DAMAGED:
+            return None
+        environment = Environment.for_reading(path) if store is None else store.environment
         if environment is None:
             return None
         with environment.reading() as transaction:
             kinds, gaps = transaction.get(keys.META), transaction.get(keys.GAPS)
-        source = _Source(environment, _kinds(kinds or b"[]"), _gaps(gaps or b"{}"), store)
+        reader = TransactionReader if good_for is Condition.LIVE else _FrozenReader
+        source = _Source(environment, _kinds(kinds or b"[]"), _gaps(gaps or b"{}"), reader, store)
         if kinds is not None:
             self._sources[cluster] = source
         elif store is None:

@@ -14,6 +14,8 @@ import ujson
 from rateway.simulator.simulator import Simulator
 from rateway.simulator.world.guild import Guild
 from rateway.simulator.world.world import BOT_ID
+from rateway.store import keys
+from rateway.store.packing import PACKED, unpack
 
 from .harness import WorldTestCase
 from .program import Program
@@ -61,10 +63,11 @@ def message(guild: Guild | None, channel: int, id: int, author: Mapping[str, Any
 
 
 def rows(state: Path, cluster: int = 1) -> dict[bytes, bytes]:
-    """Every row of a cluster's store, sessions left out; rateway has to be stopped."""
+    """Every row of a cluster's store, uncompressed, sessions left out; rateway has to be stopped."""
     path = str(state / f"cluster-{cluster}" / "entities")
     with lmdb.open(path, readonly=True, lock=False) as environment, environment.begin() as transaction:
-        return {bytes(k): bytes(v) for k, v in transaction.cursor() if k[:1] not in b"$#"}
+        found = ((bytes(k), bytes(v)) for k, v in transaction.cursor() if k[:1] not in b"$#")
+        return {k: unpack(k[0], v) if k[0] in PACKED else v for k, v in found}
 
 
 class CacheTestCase(WorldTestCase):
@@ -128,7 +131,22 @@ class GuildTests(CacheTestCase):
         ids = {"id": str(thread), "guild_id": str(guild.id), "member_count": 2}
         joined = {"id": str(thread), "user_id": "77", "join_timestamp": "2026-01-01T00:00:00+00:00", "flags": 0}
         await self.tell(simulator, worker, "THREAD_MEMBERS_UPDATE", ids | {"added_members": [joined]})
+        voice, of_guild = guild.voice_channels()[0], {"guild_id": str(guild.id)}
+        for name, d in (
+            ("INVITE_CREATE", {"code": "soon-gone", "channel_id": str(channel)}),
+            ("INTEGRATION_CREATE", {"id": "1101", "name": "soon gone"}),
+            ("AUTO_MODERATION_RULE_CREATE", {"id": "1102", "name": "soon gone"}),
+            ("VOICE_CHANNEL_STATUS_UPDATE", {"id": str(voice), "status": "soon gone"}),
+        ):
+            await self.tell(simulator, worker, name, d | of_guild)
         self.assert_covers(await worker.query(1, "Message", thread, 1019), {"content": "soon gone"})
+        for kind, *arguments in (
+            ("GuildInvites", guild.id),
+            ("GuildIntegrations", guild.id),
+            ("AutoModerationRule", 1102),
+            ("ChannelInfo", guild.id, voice),
+        ):
+            self.assertTrue(await worker.query(1, str(kind), *arguments), kind)
         simulator.leave_guild(guild.id)
         await self.heard(worker, "GUILD_DELETE")
         await self.assert_unknown(worker, "Guild", guild.id)
@@ -142,8 +160,10 @@ class GuildTests(CacheTestCase):
         self.assertGreater(len(never), 50)
         self.assertEqual(sorted(left.keys() ^ never.keys()), [])
         for key in left:
-            self.assertNotIn(guild.id.to_bytes(8, "big"), key)
+            self.assertNotIn(guild.id.to_bytes(8, "big"), key + left[key])
             self.assertNotIn(str(guild.id).encode(), left[key])
+        # What is compared is the rows' JSON: a member's is some hundred bytes.
+        self.assertIn(b'"username"', left[keys.user(BOT_ID)])
 
     async def test_criterion_49_second_ready_without_a_guild(self) -> None:
         """A guild that a later READY doesn't list was left meanwhile: nothing of it is known any more."""

@@ -99,10 +99,15 @@ class GuildTests(CacheTestCase):
         await self.heard(worker, "GUILD_CREATE")
         guild = simulator.guild(0)
         whole = guild.create_payload(-1, 250)
-        await self.tell(simulator, worker, "GUILD_DELETE", {"id": str(guild.id), "unavailable": True})
+        self.assertGreater(len(whole["channels"]), 2)
+        self.assertTrue(whole["emojis"] and whole["threads"])
+        outage = {"id": str(guild.id), "unavailable": True}
+        await self.tell(simulator, worker, "GUILD_DELETE", outage)
         answer = await worker.query(1, "Guild", guild.id)
         self.assert_covers(answer, {"unavailable": True, "member_count": guild.member_count})
         self.assertEqual(len(await worker.query(1, "GuildChannels", guild.id)), len(whole["channels"]))
+        for kind, user in (("Guilds", ()), ("UserGuilds", (BOT_ID,))):
+            self.assertEqual([each["id"] for each in await worker.query(1, kind, *user)], [str(guild.id)])
         kept, gone = whole["channels"][:2], whole["channels"][2:]
         less = whole | {"channels": kept, "threads": [], "emojis": [], "unavailable": False}
         await self.tell(simulator, worker, "GUILD_CREATE", less)
@@ -114,6 +119,10 @@ class GuildTests(CacheTestCase):
         self.assertEqual(await worker.query(1, "GuildEmojis", guild.id), [])
         for emoji in whole["emojis"]:
             await self.assert_unknown(worker, "Emoji", int(emoji["id"]))
+        # To the bot it was an outage from first to last.
+        told = [event for event in worker.events if event.key in ("GUILD_CREATE", "GUILD_DELETE")]
+        self.assertEqual([event.key for event in told], ["GUILD_CREATE", "GUILD_DELETE", "GUILD_CREATE"])
+        self.assertEqual(ujson.loads(told[1].body), outage)
 
 
 class GoneTestCase(CacheTestCase):
@@ -248,8 +257,12 @@ class PeopleTests(GoneTestCase):
         del ephemeral["guild_id"], ephemeral["member"]
         await self.tell(self.discord, self.bot, "MESSAGE_CREATE", ephemeral)
         await self.unknown("PrivateChannel", channel)
+        # By its flag alone, without the channel's type.
+        del ephemeral["channel_type"]
         await self.tell(self.discord, self.bot, "MESSAGE_CREATE", ephemeral | {"channel_id": "7004"})
         await self.unknown("PrivateChannel", 7004)
+        await self.tell(self.discord, self.bot, "MESSAGE_CREATE", ephemeral | {"channel_id": "7005", "flags": 0})
+        self.assert_covers(await self.ask("PrivateChannel", 7005), {"id": "7005"})
         hook = s.message(7012, channel, s.user(7003, "hook"), webhook_id="7003")
         await self.happens("MESSAGE_CREATE", hook | {"guild_id": str(self.guild.id)})
         await self.unknown("User", 7003)

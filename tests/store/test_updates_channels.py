@@ -210,6 +210,19 @@ class ThreadTests(StoreTestCase):
         self.store.happens("THREAD_MEMBERS_UPDATE", {"id": str(SECOND), "removed_member_ids": [str(s.BOT)]} | OF_GUILD)
         self.assertIsNone(self.store.ask("GuildChannel", SECOND))
 
+    def test_removed_as_others_join_a_private_thread(self) -> None:
+        """Of a private thread that the bot is removed from nothing is left, whatever else the event tells of it."""
+        self.store.happens("THREAD_CREATE", s.thread(SECOND, type=12))
+        self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, SECOND))
+        joined = {"id": str(SECOND), "user_id": str(s.ALICE), "flags": 0}
+        self.store.happens("THREAD_MEMBERS_UPDATE", {"id": str(SECOND), "added_members": [joined]} | OF_GUILD)
+        self.assertIn(keys.thread_member(s.GUILD, SECOND, s.ALICE), self.store.rows)
+        joined = {"id": str(SECOND), "user_id": str(s.BOB), "flags": 0, "member": s.member(s.BOB, "bobby")}
+        event = {"id": str(SECOND), "member_count": 2, "added_members": [joined], "removed_member_ids": [str(s.BOT)]}
+        self.store.happens("THREAD_MEMBERS_UPDATE", event | OF_GUILD)
+        self.assertEqual(self.store.rows_of(SECOND), [])
+        self.assertEqual(self.store.ask("User", s.BOB)["username"], "bobby")
+
     def test_counters(self) -> None:
         """Messages move a thread's counters; the one that started it and a repeated one don't."""
         post = self.store.ask("GuildChannel", s.POST)

@@ -55,9 +55,12 @@ class GuildTests(SynchronousTestCase):
     def test_criterion_47_outage_and_return_with_less(self) -> None:
         """What a guild no longer has when it returns from an outage is gone, also the last emoji."""
         self.store.happens("MESSAGE_CREATE", s.message(300000000000000020, s.VOICE))
+        before = self.rows_but_state()
         self.store.happens("GUILD_DELETE", {"id": str(s.GUILD), "unavailable": True})
         self.assertIs(self.store.ask("Guild", s.GUILD)["unavailable"], True)
         self.assertIsNotNone(self.store.ask("Emoji", s.WAVE))
+        # The bot is in it as before: nothing of it is dropped.
+        self.assertEqual(self.rows_but_state(), before)
         less = s.guild(emojis=[], channels=[s.channel(s.GENERAL)], threads=[], presences=[], voice_states=[])
         self.store.happens("GUILD_CREATE", less)
         self.assertIs(self.store.ask("Guild", s.GUILD)["unavailable"], False)
@@ -66,12 +69,26 @@ class GuildTests(SynchronousTestCase):
         self.assertEqual([key for key in self.store.rows if key[:1] in b"PWw"], [])
         self.assertIsNotNone(self.store.ask("GuildChannel", s.GENERAL))
 
+    def rows_but_state(self) -> dict[bytes, bytes]:
+        """All rows but that which tells of outages."""
+        return {key: row for key, row in self.store.rows.items() if key != keys.guild_state(s.GUILD)}
+
     def test_criterion_48_removed_guild_leaves_no_row(self) -> None:
         """After GUILD_DELETE without ``unavailable``, the bot's own user is all that is left."""
         for message, channel in ((300000000000000020, s.GENERAL), (300000000000000021, s.POST)):
             self.store.happens("MESSAGE_CREATE", s.message(message, channel))
         self.store.happens("CHANNEL_PINS_UPDATE", {"guild_id": str(s.GUILD), "channel_id": str(s.GENERAL)})
-        self.store.happens("GUILD_MEMBER_ADD", s.member(s.CAROL, "carol") | {"guild_id": str(s.GUILD)})
+        of_guild = {"guild_id": str(s.GUILD)}
+        self.store.happens("GUILD_MEMBER_ADD", s.member(s.CAROL, "carol") | of_guild)
+        self.store.happens("INVITE_CREATE", {"code": "abc", "channel_id": str(s.GENERAL)} | of_guild)
+        self.store.happens("INTEGRATION_CREATE", {"id": "5", "name": "x"} | of_guild)
+        self.store.happens("AUTO_MODERATION_RULE_CREATE", {"id": "6", "name": "x"} | of_guild)
+        self.store.happens("CHANNEL_INFO", {"channels": [{"id": str(s.VOICE), "status": "x"}]} | of_guild)
+        self.store.rows[keys.stale(s.GUILD)] = b"an event"
+        # A row of every kind that a guild has.
+        tables = {kind for table in keys.TABLES for kind in (table.kind, table.pointer_kind)}
+        kinds = {bytes([kind]) for kind in b"!GgMmUPWwAOZFfNn"} | tables
+        self.assertEqual(kinds - {key[:1] for key in self.store.rows}, set())
         self.store.happens("GUILD_DELETE", {"id": str(s.GUILD)})
         own = {keys.SELF, keys.user(s.BOT), keys.reference(s.BOT, 0)}
         self.assertEqual(set(self.store.rows), own)

@@ -88,9 +88,15 @@ class MessageTests(StoreTestCase):
         self.store.happens("MESSAGE_CREATE", ephemeral)
         self.assertIsNone(self.store.ask("PrivateChannel", s.GENERAL))
         self.assertEqual(self.store.ask("Message", s.GENERAL, FIRST), ephemeral | OF_GUILD)
-        self.store.happens("MESSAGE_CREATE", ephemeral | {"channel_id": "5"})
-        self.assertIsNone(self.store.ask("PrivateChannel", 5))
-        self.assertEqual(self.store.rows_of(5), [])
+        self.assertEqual(self.store.ask("GuildChannel", s.GENERAL)["last_message_id"], "300000000000000009")
+        # By its flag alone: Discord may leave out the channel's type, too, and the channel need not be known.
+        untyped = {key: value for key, value in ephemeral.items() if key != "channel_type"}
+        for message in (ephemeral, untyped):
+            self.store.happens("MESSAGE_CREATE", message | {"channel_id": "5"})
+            self.assertIsNone(self.store.ask("PrivateChannel", 5))
+            self.assertEqual(self.store.rows_of(5), [])
+        self.store.happens("MESSAGE_CREATE", untyped | {"id": "9", "channel_id": "5", "flags": 0})
+        self.assertIsNotNone(self.store.ask("PrivateChannel", 5))
         self.store.happens("GUILD_DELETE", {"id": str(s.GUILD)})
         self.assertEqual(self.store.rows_of(s.GENERAL, FIRST), [])
 
@@ -122,6 +128,19 @@ class MessageTests(StoreTestCase):
         many = {"ids": [str(FIRST + n) for n in (1, 1, 2, 9)], "channel_id": str(s.GENERAL)}
         self.store.happens("MESSAGE_DELETE_BULK", many)
         self.assertEqual(self.kept(), [])
+
+    def test_delete_without_guild(self) -> None:
+        """Where the event doesn't say which guild, the channel does: its messages and its thread are counted right."""
+        untold = s.message(FIRST + 1, s.POST, flags=64)
+        del untold["guild_id"], untold["member"]
+        self.store.happens("MESSAGE_CREATE", s.message(FIRST, s.POST))
+        self.store.happens("MESSAGE_CREATE", untold)
+        self.store.happens("MESSAGE_DELETE", {"id": str(FIRST + 1), "channel_id": str(s.POST)})
+        self.assertEqual(self.kept(s.POST), [FIRST])
+        before = self.store.ask("GuildChannel", s.POST)["message_count"]
+        self.store.happens("MESSAGE_DELETE", {"id": str(FIRST), "channel_id": str(s.POST)})
+        self.assertEqual(self.kept(s.POST), [])
+        self.assertEqual(self.store.ask("GuildChannel", s.POST)["message_count"], before - 1)
 
     def test_delete_in_unknown_channel(self) -> None:
         """Where neither the event nor a known channel says which guild, the messages do: they are counted right."""
