@@ -18,14 +18,14 @@ from .kinds import Kept
 from .notes import Notes
 from .sessions import SessionRecord
 from .transaction import ROWS, TransactionView, carry_out, carry_out_sliced
-from .updates.slices import Sliced
+from .updates.slices import PART, Sliced, Steps
 from .view import Changes, Update
 
 Batch: TypeAlias = Sequence[tuple[int, Session, Sequence[Dispatch]]]
 Sessions: TypeAlias = Mapping[int, SessionRecord]
 
-LONG = 64 << 10
-"""Bytes of a GUILD_CREATE from which on it is put in slice by slice."""
+GATHERED = 4096
+"""Changes of a long event that are carried out before more are gathered, where they may be: less than a megabyte."""
 
 
 @frozen
@@ -49,13 +49,13 @@ def is_idle(batch: Batch, updates: Mapping[str, Update], sessions: Sessions) -> 
 
 
 def is_long(batch: Batch, updates: Mapping[str, Update]) -> bool:
-    """Whether an event of it may take more than some milliseconds.
+    """Whether an event of it may take more than some milliseconds: by its name alone.
 
-    GUILD_DELETE and READY are short, and may have to remove any number of rows; GUILD_CREATE is as long as its bytes.
+    The shortest may have to remove any number of rows. One that turns out to be short is put in as fast as any other.
     """
     for _, _, dispatches in batch:
-        for _, name, d in dispatches:
-            if type(updates.get(name)) is Sliced and (name != "GUILD_CREATE" or len(d) > LONG):
+        for _, name, _ in dispatches:
+            if type(updates.get(name)) is Sliced:
                 return True
     return False
 
@@ -148,22 +148,43 @@ def _apply(
         applied = seq
         update = updates.get(name)
         if update is not None:
-            try:
-                if type(update) is Sliced:
-                    changes: Changes = {}
-                    yield from update.steps(d, view, changes)
-                else:
+            wrong: Exception | None = None
+            if type(update) is Sliced:
+                changes: Changes = {}
+                wrong = yield from _gather(transaction, view, update.steps(d, view, changes), changes)
+            else:
+                try:
                     changes = update(d, view)
-            except Exception as error:
-                failed.append(Failed(name, seq, error))
+                except Exception as error:
+                    wrong = error
+            if wrong is not None:
+                failed.append(Failed(name, seq, wrong))
                 carry_out(transaction, stale(name, seq, d, view), view.notes)
                 continue
             if len(changes) > ROWS:
                 yield from carry_out_sliced(transaction, changes, view.notes)
             else:
                 carry_out(transaction, changes, view.notes)
-            if type(update) is Sliced:
-                view.notes.known_guilds.clear()
         if name == "READY":
             record.complete = True
     record.applied = applied
+
+
+def _gather(
+    transaction: lmdb.Transaction[bytes], view: TransactionView, steps: Steps, changes: Changes
+) -> Generator[None, None, Exception | None]:
+    """Take an update's steps, and what they gather is left in the changes; gives what was raised if they failed.
+
+    However many rows go with the event, no more are gathered than it brings: parts are carried out meanwhile.
+    """
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration:
+            return None
+        except Exception as error:
+            return error
+        if step is PART and len(changes) >= GATHERED:
+            yield from carry_out_sliced(transaction, changes, view.notes)
+            changes.clear()
+        yield

@@ -50,10 +50,10 @@ class TransactionReader:
                         return
                     yield key, row if key[0] not in PACKED else unpack(key[0], row)
 
-    def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin so, in order."""
+    def keys(self, prefix: bytes, start: bytes = b"") -> Iterator[bytes]:
+        """The keys that begin so, in order; those before ``start`` left out."""
         with self._transaction.cursor() as cursor:
-            if cursor.set_range(prefix):
+            if cursor.set_range(max(prefix, start)):
                 for key in cursor.iternext(True, False):
                     if not key.startswith(prefix):
                         return

@@ -24,12 +24,12 @@ class Reader(Protocol):
     def items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin so, in order of keys; those before ``start`` left out."""
 
-    def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin so, in order: cheaper than to get their rows."""
+    def keys(self, prefix: bytes, start: bytes = b"") -> Iterator[bytes]:
+        """The keys that begin so, in order, those before ``start`` left out: cheaper than to get their rows."""
 
 
 class View(Reader, Protocol):
-    """What an update reads, as it was before the event."""
+    """What an update reads, as it was before the event, or, in its later parts, less what went in the earlier ones."""
 
     @property
     def kept(self) -> Kept:

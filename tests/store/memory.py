@@ -43,9 +43,9 @@ class MemoryStore:
         for key in sorted(key for key in self.rows if key.startswith(prefix) and key >= start):
             yield key, self.rows[key]
 
-    def keys(self, prefix: bytes) -> Iterator[bytes]:
+    def keys(self, prefix: bytes, start: bytes = b"") -> Iterator[bytes]:
         """The keys that begin so."""
-        return (key for key, _ in self.items(prefix))
+        return (key for key, _ in self.items(prefix, start))
 
     def happens(self, name: str, d: object) -> Changes:
         """An event comes; ``d`` may be JSON already."""

@@ -20,6 +20,7 @@
 ``slices``          updates that may take long, in slices
 ``private``         direct message channels, known from their messages alone
 
-An update sees the store as it was before its event, not its own changes. What it needs of an event it decodes, no
-more: ``msgspec`` takes ids and slices out, and the slices are stored.
+An update sees the store as it was before its event, not its own changes; only what removes rows in parts (``slices``)
+may find some of them gone. What it needs of an event it decodes, no more: ``msgspec`` takes ids and slices out, and the
+slices are stored.
 """

@@ -10,6 +10,7 @@ from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
 from . import purge
+from .slices import Sliced, Steps
 from .whereabouts import guild_of, is_known
 
 
@@ -29,31 +30,29 @@ _channel = blob.decoder(_Channel)
 _pins = blob.decoder(_Pins)
 
 
-def channel_upsert(d: bytes, view: View) -> Changes:
+@Sliced
+def channel_upsert(d: bytes, view: View, out: Changes) -> Steps:
     """CHANNEL_CREATE and CHANNEL_UPDATE: the channel, anew; nothing of what it was is kept.
 
     Of what is in a channel that is hidden from the bot no event tells any more: it isn't kept either. Shown again, its
     threads are listed by a THREAD_LIST_SYNC.
     """
-    out: Changes = {}
     event = _channel(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is not None and view.kept.channels and is_known(view, guild):
         purge.put(out, CHANNELS, guild, event.id, d)
         out[keys.overlay(guild, event.id)] = None
         if event.flags is not None and event.flags & OBFUSCATED:
-            purge.forget_inside(view, out, guild, event.id)
-    return out
+            yield from purge.forget_inside(view, out, guild, event.id)
 
 
-def channel_delete(d: bytes, view: View) -> Changes:
+@Sliced
+def channel_delete(d: bytes, view: View, out: Changes) -> Steps:
     """The channel goes, with all that is in it."""
-    out: Changes = {}
     event = _channel(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is not None and is_known(view, guild):
-        purge.forget_channel(view, out, guild, event.id)
-    return out
+        yield from purge.forget_channel(view, out, guild, event.id)
 
 
 def channel_pins_update(d: bytes, view: View) -> Changes:

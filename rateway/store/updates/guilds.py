@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
@@ -13,7 +13,7 @@ from rateway.store.view import Changes, View
 
 from . import people, presences, purge, threads, voice
 from .happenings import is_over
-from .slices import Sliced, pausing
+from .slices import PAUSE, Sliced, Steps, pausing, sweeping
 from .whereabouts import is_known
 
 COLLECTIONS = frozenset(
@@ -70,10 +70,11 @@ LISTS: tuple[tuple[str, str, Table, Callable[[Raw], int]], ...] = (
 
 
 @Sliced
-def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
+def guild_create(d: bytes, view: View, out: Changes) -> Steps:
     """A guild with all it has: whatever was known of what it lists is replaced, also by nothing.
 
-    With ``unavailable: true`` it is in an outage, and nothing else changes.
+    With ``unavailable: true`` it is in an outage, and nothing else changes. What is listed no more may be any number of
+    rows, however short the event: it goes in parts, once all of the event is read.
     """
     fields = blob.fields(d)
     guild = blob.to_int(fields["id"])
@@ -86,8 +87,9 @@ def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
     out[keys.guild_state(guild)] = blob.encode({"unavailable": blob.FALSE})
     out[keys.stale(guild)] = None
     replace_lists(view, out, guild, fields)
-    yield
-    yield from _replace_channels(view, out, guild, fields)
+    yield PAUSE
+    later: list[Steps] = []
+    yield from _replace_channels(view, out, guild, fields, later)
     if "guild_scheduled_events" in fields and "ScheduledEvent" in kept.names:
         events = (raw for raw in blob.items(fields["guild_scheduled_events"]) if not is_over(raw))
         purge.replace_all(view, out, EVENTS, guild, {_id(raw): bytes(raw) for raw in events})
@@ -95,11 +97,13 @@ def guild_create(d: bytes, view: View, out: Changes) -> Iterator[None]:
         in_voice = voice.replace_all(view, out, guild, blob.items(fields["voice_states"]))
     else:
         in_voice = {keys.last_id(key) for key in view.keys(keys.voice_states(guild))}
-    yield
+    yield PAUSE
     if "members" in fields and kept.people:
-        yield from _replace_members(view, out, guild, fields["members"], in_voice)
+        yield from _replace_members(view, out, guild, fields["members"], in_voice, later)
     if "presences" in fields and kept.presences:
-        yield from presences.replace_all(view, out, guild, fields["presences"])
+        yield from presences.replace_all(view, out, guild, fields["presences"], later)
+    for steps in later:
+        yield from steps
 
 
 def guild_update(d: bytes, view: View) -> Changes:
@@ -117,7 +121,7 @@ def guild_update(d: bytes, view: View) -> Changes:
 
 
 @Sliced
-def guild_delete(d: bytes, view: View, out: Changes) -> Iterator[None]:
+def guild_delete(d: bytes, view: View, out: Changes) -> Steps:
     """An outage, in which all stays and is marked; or the end, after which nothing is left."""
     fields = blob.fields(d)
     guild = blob.to_int(fields["id"])
@@ -152,19 +156,19 @@ def _unavailable(guild: int, view: View) -> Changes:
     return {key: blob.merge(view.get(key) or b"{}", {"unavailable": blob.TRUE})}
 
 
-def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields) -> Iterator[None]:
-    """Channels and threads, and what is kept beside those that are gone, or hidden from the bot."""
+def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields, later: list[Steps]) -> Steps:
+    """Channels and threads; later, what is kept beside those that are gone, or hidden from the bot."""
     lists = {
         table: {_id(raw): raw for raw in blob.items(fields[name])}
         for name, table in (("threads", THREADS), ("channels", CHANNELS))
         if name in fields
     }
-    yield
+    yield PAUSE
     if view.kept.channels:
         for table in lists:
             _forget_overlays(view, out, guild, table)
         if THREADS in lists:
-            yield from _replace_threads(view, out, guild, lists[THREADS])
+            yield from _replace_threads(view, out, guild, lists[THREADS], later)
         if CHANNELS in lists:
             channels = {channel: bytes(raw) for channel, raw in lists[CHANNELS].items()}
             purge.replace_all(view, out, CHANNELS, guild, channels)
@@ -178,7 +182,7 @@ def _replace_channels(view: View, out: Changes, guild: int, fields: blob.Fields)
         if not _is_hidden(row)
     }
     seen = (channel for listed in lists.values() for channel, raw in listed.items() if not _is_hidden(raw))
-    yield from purge.forget_elsewhere(view, out, guild, there.union(seen))
+    later.append(purge.forget_elsewhere(view, out, guild, there.union(seen)))
 
 
 def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None:
@@ -187,20 +191,30 @@ def _forget_overlays(view: View, out: Changes, guild: int, table: Table) -> None
         out[keys.overlay(guild, keys.last_id(key))] = None
 
 
-def _replace_threads(view: View, out: Changes, guild: int, listed: dict[int, Raw]) -> Iterator[None]:
-    for key in view.keys(keys.all_thread_members(guild)):
-        out[key] = None
+def _replace_threads(view: View, out: Changes, guild: int, listed: dict[int, Raw], later: list[Steps]) -> Steps:
+    """Threads; of their members the bot alone is listed, and later the others go."""
+    own = people.self_id(view)
     bodies: dict[int, bytes] = {}
+    joined: set[bytes] = set()
 
     def put_body(thread: int) -> None:
         bodies[thread] = threads.body(view, out, guild, thread, listed[thread])
+        if own is not None and (key := keys.thread_member(guild, thread, own)) in out:
+            joined.add(key)
+
+    def check(key: bytes) -> None:
+        if key not in joined:
+            out[key] = None
 
     yield from pausing(listed, put_body)
     purge.replace_all(view, out, THREADS, guild, bodies)
+    later.append(sweeping(view, keys.all_thread_members(guild), check))
 
 
-def _replace_members(view: View, out: Changes, guild: int, members: Raw, in_voice: set[int]) -> Iterator[None]:
-    """The members listed, of whom some are listed twice; those not listed are not known to be members any more."""
+def _replace_members(
+    view: View, out: Changes, guild: int, members: Raw, in_voice: set[int], later: list[Steps]
+) -> Steps:
+    """The members listed, of whom some are listed twice; later those go that are not known to be members any more."""
     own = None if view.kept.everybody else people.self_id(view)
     listed: set[int] = set()
 
@@ -218,4 +232,4 @@ def _replace_members(view: View, out: Changes, guild: int, members: Raw, in_voic
             people.forget_members(view, out, (guild,), guild, user_id)
 
     yield from pausing(blob.items(members), put)
-    yield from pausing(view.keys(keys.members(guild)), check)
+    later.append(sweeping(view, keys.members(guild), check))

@@ -8,6 +8,7 @@ from rateway.store import blob, keys
 from rateway.store.view import Changes, View
 
 from . import guilds, people, presences, purge
+from .slices import Sliced, Steps, pausing
 from .whereabouts import is_known
 
 
@@ -68,16 +69,16 @@ def member_remove(d: bytes, view: View) -> Changes:
     return out
 
 
-def members_chunk(d: bytes, view: View) -> Changes:
+@Sliced
+def members_chunk(d: bytes, view: View, out: Changes) -> Steps:
     """Members asked for, and their presences: added to what is known, for a chunk is never the whole."""
-    out: Changes = {}
     event = _chunk(d)
     guild = event.guild_id
-    if not is_known(view, guild):
-        return out
-    for raw in event.members:
+
+    def put(raw: Raw) -> None:
         if people.is_maintained(view, guild, blob.id_of(blob.user_of(raw).user).id):
             people.put_whole_member(view, out, guild, raw)
-    for raw in event.presences:
-        presences.put(view, out, guild, raw)
-    return out
+
+    if is_known(view, guild):
+        yield from pausing(event.members, put)
+        yield from pausing(event.presences, lambda raw: presences.put(view, out, guild, raw))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,7 +11,7 @@ from msgspec import Raw, Struct
 from rateway.store import blob, keys
 from rateway.store.view import Changes, View
 
-from .slices import pausing
+from .slices import Steps, pausing, sweeping
 from .whereabouts import is_known
 
 _OFFLINE = Raw(b'"offline"')
@@ -50,20 +49,31 @@ def presence_update(d: bytes, view: View) -> Changes:
     return out
 
 
-def put(view: View, out: Changes, guild: int, data: Raw) -> None:
-    """A presence that came inside of another event; if it can't be read, the event is none the worse."""
+def put(view: View, out: Changes, guild: int, data: Raw) -> int | None:
+    """A presence that came inside of another event, and whose; if it can't be read, the event is none the worse."""
     if not view.kept.presences:
-        return
+        return None
     with contextlib.suppress(*_UNREADABLE):
         presence = _presence(data)
         user = blob.id_of(presence.user).id
         out[keys.presence(guild, user)] = None if presence.status == _OFFLINE else bytes(data)
+        return user
+    return None
 
 
-def replace_all(view: View, out: Changes, guild: int, listed: Raw) -> Iterator[None]:
-    """The guild's presences, anew: who isn't listed is offline."""
-    yield from pausing(view.keys(keys.presences(guild)), lambda key: out.__setitem__(key, None))
-    yield from pausing(blob.items(listed), lambda data: put(view, out, guild, data))
+def replace_all(view: View, out: Changes, guild: int, listed: Raw, later: list[Steps]) -> Steps:
+    """The guild's presences, anew: who isn't listed is offline.
+
+    :param later: where the steps go that see to those.
+    """
+    users: set[int | None] = set()
+
+    def check(key: bytes) -> None:
+        if keys.last_id(key) not in users:
+            out[key] = None
+
+    yield from pausing(blob.items(listed), lambda data: users.add(put(view, out, guild, data)))
+    later.append(sweeping(view, keys.presences(guild), check))
 
 
 def _merge_user(view: View, out: Changes, user: int, data: Raw) -> None:

@@ -1,8 +1,11 @@
-"""What goes with a guild, a channel, or a thread; and collections that Discord lists anew."""
+"""What goes with a guild, a channel, or a thread; and collections that Discord lists anew.
+
+What may be any number of rows goes in steps, each of which is a part: an event that has yet to be read does so before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -12,7 +15,7 @@ from rateway.store.keys import CHANNELS, EVENTS, STAGES, TABLES, THREADS, Table
 from rateway.store.view import Changes, View
 
 from . import people
-from .slices import pausing
+from .slices import Steps, sweeping
 
 
 class _InChannel(Struct, gc=False):
@@ -55,13 +58,9 @@ def remove(out: Changes, table: Table, guild: int, entity: int) -> None:
     out[table.row(guild, entity)] = out[table.pointer(entity)] = None
 
 
-def forget_beside(view: View, out: Changes, guild: int, channel: int) -> None:
-    """What is kept beside a channel or thread: its messages, what is told of it, its invites."""
-    forget_messages(view, out, guild, channel)
-    out[keys.channel_info(guild, channel)] = None
-    for key, data in view.items(keys.invites(guild)):
-        if in_channel(data).channel_id == channel:
-            forget_invite(out, key)
+def forget_row(out: Changes, key: bytes) -> None:
+    """One row, gone."""
+    out[key] = None
 
 
 def forget_invite(out: Changes, key: bytes) -> None:
@@ -69,27 +68,31 @@ def forget_invite(out: Changes, key: bytes) -> None:
     out[key] = out[keys.pointer_of_invite(key)] = None
 
 
-def forget_elsewhere(view: View, out: Changes, guild: int, there: Collection[int]) -> Iterator[None]:
+def forget_elsewhere(view: View, out: Changes, guild: int, there: Collection[int]) -> Steps:
     """What is kept beside channels and threads other than those that are there."""
-    for key in view.keys(keys.message_counts(guild)):
-        if keys.last_id(key) not in there:
-            forget_messages(view, out, guild, keys.last_id(key))
-            yield
     for key in view.keys(keys.channel_infos(guild)):
         if keys.last_id(key) not in there:
             out[key] = None
     for key, data in view.items(keys.invites(guild)):
         if in_channel(data).channel_id not in there:
             forget_invite(out, key)
+    for channel in [keys.last_id(key) for key in view.keys(keys.message_counts(guild))]:
+        if channel not in there:
+            yield from sweep_messages(view, out, guild, channel)
 
 
 def forget_messages(view: View, out: Changes, guild: int, channel: int) -> None:
+    """The messages kept of a channel, in one go."""
+    for _ in sweep_messages(view, out, guild, channel):
+        pass
+
+
+def sweep_messages(view: View, out: Changes, guild: int, channel: int) -> Steps:
     """The messages kept of a channel."""
     count = keys.message_count(guild, channel)
     if view.has(count):
         out[count] = None
-        for key in view.keys(keys.messages(channel)):
-            out[key] = None
+        yield from sweeping(view, keys.messages(channel), partial(forget_row, out))
 
 
 def forget_voice(view: View, out: Changes, guild: int, user: int) -> None:
@@ -103,13 +106,12 @@ def forget_voice(view: View, out: Changes, guild: int, user: int) -> None:
             out[keys.in_voice(channel, user)] = None
 
 
-def forget_thread(view: View, out: Changes, guild: int, thread: int) -> None:
+def forget_thread(view: View, out: Changes, guild: int, thread: int) -> Steps:
     """A thread, with its members and messages."""
     remove(out, THREADS, guild, thread)
     out[keys.overlay(guild, thread)] = None
-    for key in view.keys(keys.thread_members(guild, thread)):
-        out[key] = None
-    forget_messages(view, out, guild, thread)
+    yield from sweeping(view, keys.thread_members(guild, thread), partial(forget_row, out))
+    yield from sweep_messages(view, out, guild, thread)
 
 
 def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]:
@@ -117,18 +119,22 @@ def threads_under(view: View, guild: int, parents: Collection[int]) -> list[int]
     return [keys.last_id(key) for key, data in view.items(THREADS.of(guild)) if parent_of(data).parent_id in parents]
 
 
-def forget_inside(view: View, out: Changes, guild: int, channel: int) -> None:
+def forget_inside(view: View, out: Changes, guild: int, channel: int) -> Steps:
     """What is in a channel, and who sees the channel sees: messages, threads, what is told of it, invites."""
-    forget_beside(view, out, guild, channel)
-    for thread in threads_under(view, guild, (channel,)):
-        forget_thread(view, out, guild, thread)
+    out[keys.channel_info(guild, channel)] = None
+    for key, data in view.items(keys.invites(guild)):
+        if in_channel(data).channel_id == channel:
+            forget_invite(out, key)
+    threads = threads_under(view, guild, (channel,))
+    yield from sweep_messages(view, out, guild, channel)
+    for thread in threads:
+        yield from forget_thread(view, out, guild, thread)
 
 
-def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
+def forget_channel(view: View, out: Changes, guild: int, channel: int) -> Steps:
     """A channel, with its threads, messages, invites, voice states, stage and events. A category's channels stay."""
     remove(out, CHANNELS, guild, channel)
     out[keys.overlay(guild, channel)] = None
-    forget_inside(view, out, guild, channel)
     for key in view.keys(keys.all_in_voice(channel)):
         user = keys.last_id(key)
         out[key] = out[keys.voice_state(guild, user)] = None
@@ -138,34 +144,31 @@ def forget_channel(view: View, out: Changes, guild: int, channel: int) -> None:
         for key, data in view.items(table.of(guild)):
             if in_channel(data).channel_id == channel:
                 remove(out, table, guild, keys.last_id(key))
+    yield from forget_inside(view, out, guild, channel)
 
 
-def purge(view: View, out: Changes, guilds: Collection[int]) -> Iterator[None]:
-    """Guilds, with every row of theirs, and the users known through them alone."""
+def purge(view: View, out: Changes, guilds: Collection[int]) -> Steps:
+    """Guilds, with every row of theirs, and the users known through them alone.
 
-    def forget(key: bytes) -> None:
-        out[key] = None
+    That a guild is known goes last: if it can't be emptied, it can be marked as stale.
+    """
+
+    def forget_thing(table: Table, guild: int, key: bytes) -> None:
+        remove(out, table, guild, keys.last_id(key))
+
+    def forget_state(guild: int, key: bytes) -> None:
+        forget_voice(view, out, guild, keys.last_id(key))
+
+    def forget_member(guild: int, key: bytes) -> None:
+        people.forget_members(view, out, guilds, guild, keys.last_id(key))
 
     for guild in guilds:
-        out[keys.guild(guild)] = out[keys.guild_state(guild)] = out[keys.stale(guild)] = None
         for table in TABLES:
-            for key in view.keys(table.of(guild)):
-                out[key] = out[table.pointer(keys.last_id(key))] = None
-            yield
-        for key, data in view.items(keys.voice_states(guild)):
-            out[key] = None
-            channel = in_channel(data).channel_id
-            if channel is not None:
-                out[keys.in_voice(channel, keys.last_id(key))] = None
-        for key in view.keys(keys.message_counts(guild)):
-            forget_messages(view, out, guild, keys.last_id(key))
-            yield
-        for key in view.keys(keys.invites(guild)):
-            forget_invite(out, key)
-        prefixes = (keys.presences, keys.overlays, keys.channel_infos, keys.all_thread_members)
-        for prefix in (of(guild) for of in prefixes):
-            yield from pausing(view.keys(prefix), forget)
-        yield from pausing(
-            map(keys.last_id, view.keys(keys.members(guild))),
-            partial(people.forget_members, view, out, guilds, guild),
-        )
+            yield from sweeping(view, table.of(guild), partial(forget_thing, table, guild))
+        yield from sweeping(view, keys.voice_states(guild), partial(forget_state, guild))
+        yield from forget_elsewhere(view, out, guild, ())
+        for of in (keys.presences, keys.overlays, keys.all_thread_members):
+            yield from sweeping(view, of(guild), partial(forget_row, out))
+        yield from sweeping(view, keys.members(guild), partial(forget_member, guild))
+        out[keys.guild(guild)] = out[keys.guild_state(guild)] = out[keys.stale(guild)] = None
+        view.notes.known_guilds.discard(guild)

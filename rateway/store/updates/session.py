@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import Raw, Struct
 
 from rateway.model.snowflake import shard_of
@@ -11,7 +9,7 @@ from rateway.store import blob, keys
 from rateway.store.view import Changes, View
 
 from . import people, purge
-from .slices import Sliced, pausing
+from .slices import Sliced, Steps, pausing
 
 
 class _Listed(Struct, gc=False):
@@ -27,7 +25,7 @@ _ready = blob.decoder(_Ready)
 
 
 @Sliced
-def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
+def ready(d: bytes, view: View, out: Changes) -> Steps:
     """The bot's user; guilds of this shard not listed were left while nobody looked; the listed ones are yet to come.
 
     Without the GUILDS intent they don't come: to be listed is all that is told of them, of outages nothing is.
@@ -42,10 +40,6 @@ def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
         for guild in map(keys.last_id, known)
         if guild not in listed and shard_of(guild, view.kept.total) == view.shard_id
     }
-    yield from purge.purge(view, out, left)
-    if view.kept.people:
-        out.pop(keys.user(own), None)
-        people.put_user(view, out, own, bytes(event.user))
 
     def expect(guild: int) -> None:
         key = keys.guild_state(guild)
@@ -56,6 +50,10 @@ def ready(d: bytes, view: View, out: Changes) -> Iterator[None]:
         purge.forget_voice(view, out, guild, own)
 
     yield from pausing(listed, expect)
+    yield from purge.purge(view, out, left)
+    if view.kept.people:
+        out.pop(keys.user(own), None)
+        people.put_user(view, out, own, bytes(event.user))
 
 
 def user_update(d: bytes, view: View) -> Changes:

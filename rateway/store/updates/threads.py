@@ -12,6 +12,7 @@ from rateway.store.keys import CHANNELS, THREADS
 from rateway.store.view import Changes, View
 
 from . import people, presences, purge
+from .slices import Sliced, Steps
 from .whereabouts import guild_of, is_known
 
 _FORUMS = (15, 16)
@@ -87,67 +88,61 @@ def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
     return blob.encode(fields)
 
 
-def thread_create(d: bytes, view: View) -> Changes:
+@Sliced
+def thread_create(d: bytes, view: View, out: Changes) -> Steps:
     """A thread made, or shown to the bot: then it may be archived. A new post is the last message of its forum."""
-    out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not view.kept.channels or not is_known(view, guild):
-        return out
+        return
     if event.archived:
-        purge.forget_thread(view, out, guild, event.id)
-        return out
+        yield from purge.forget_thread(view, out, guild, event.id)
+        return
     _put(view, out, guild, event.id, d)
     if event.newly_created and event.parent_id is not None:
         parent = view.get(CHANNELS.row(guild, event.parent_id))
         if parent is not None and _kind(parent).type in _FORUMS:
             key = keys.overlay(guild, event.parent_id)
             out[key] = blob.merge(view.get(key) or b"{}", {"last_message_id": blob.raw_id(event.id)})
-    return out
 
 
-def thread_update(d: bytes, view: View) -> Changes:
+@Sliced
+def thread_update(d: bytes, view: View, out: Changes) -> Steps:
     """The thread, anew; if archived, it is no longer among the active ones."""
-    out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is None or not is_known(view, guild):
-        return out
+        return
     if event.archived:
-        purge.forget_thread(view, out, guild, event.id)
+        yield from purge.forget_thread(view, out, guild, event.id)
     elif view.kept.channels:
         _put(view, out, guild, event.id, d)
-    return out
 
 
-def thread_delete(d: bytes, view: View) -> Changes:
+@Sliced
+def thread_delete(d: bytes, view: View, out: Changes) -> Steps:
     """The thread goes, with its members and messages."""
-    out: Changes = {}
     event = _thread(d)
     guild = guild_of(view, event.id, event.guild_id)
     if guild is not None and is_known(view, guild):
-        purge.forget_thread(view, out, guild, event.id)
-    return out
+        yield from purge.forget_thread(view, out, guild, event.id)
 
 
-def thread_list_sync(d: bytes, view: View) -> Changes:
+@Sliced
+def thread_list_sync(d: bytes, view: View, out: Changes) -> Steps:
     """The active threads of some channels, or of all: those not listed are gone.
 
     The members listed are the bot's memberships: of a thread without one it is no member.
     """
-    out: Changes = {}
     event = _sync(d)
     guild = event.guild_id
     if not view.kept.channels or not is_known(view, guild):
-        return out
+        return
     listed = {blob.id_of(raw).id: raw for raw in event.threads}
     if event.channel_ids is None:
         old = [keys.last_id(key) for key in view.keys(THREADS.of(guild))]
     else:
         old = purge.threads_under(view, guild, frozenset(event.channel_ids))
-    for thread in old:
-        if thread not in listed:
-            purge.forget_thread(view, out, guild, thread)
     own = people.self_id(view)
     for thread, raw in listed.items():
         if own is not None:
@@ -158,7 +153,9 @@ def thread_list_sync(d: bytes, view: View) -> Changes:
         user = own if member.user_id is None else member.user_id
         if user is not None and member.id in listed and (user == own or view.kept.thread_members):
             out[keys.thread_member(guild, member.id, user)] = bytes(raw)
-    return out
+    for thread in old:
+        if thread not in listed:
+            yield from purge.forget_thread(view, out, guild, thread)
 
 
 def thread_member_update(d: bytes, view: View) -> Changes:
@@ -172,17 +169,17 @@ def thread_member_update(d: bytes, view: View) -> Changes:
     return out
 
 
-def thread_members_update(d: bytes, view: View) -> Changes:
+@Sliced
+def thread_members_update(d: bytes, view: View, out: Changes) -> Steps:
     """Who joined and left a thread. The bot, removed from a private one, sees it no more."""
-    out: Changes = {}
     event = _members(d)
     guild = event.guild_id
     thread = view.get(THREADS.row(guild, event.id))
     if not is_known(view, guild):
-        return out
+        return
     is_out = people.self_id(view) in event.removed_member_ids
-    if thread is not None and is_out and _kind(thread).type == _PRIVATE_THREAD:
-        purge.forget_thread(view, out, guild, event.id)
+    is_gone = thread is not None and is_out and _kind(thread).type == _PRIVATE_THREAD
+    if is_gone:
         thread = None
     if thread is not None and event.member_count is not None:
         key = keys.overlay(guild, event.id)
@@ -191,7 +188,8 @@ def thread_members_update(d: bytes, view: View) -> Changes:
         _add(view, out, guild, event.id, thread is not None, raw)
     for user in event.removed_member_ids:
         out[keys.thread_member(guild, event.id, user)] = None
-    return out
+    if is_gone:
+        yield from purge.forget_thread(view, out, guild, event.id)
 
 
 def _put(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -> None:
