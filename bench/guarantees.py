@@ -17,18 +17,16 @@ import argparse
 import os
 import statistics
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
 import ujson
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
-from twisted.internet.threads import deferToThread
 
-from bench.events import VARIANTS, Trial, measure
+from bench.events import VARIANTS, Trial, another_vhost, measure
 from tests.integration.program import ROOT
-from tests.support.broker import PrivateBroker, Vhost
+from tests.support.broker import PrivateBroker
 
 UNGUARDED = Path(__file__).with_name("unguarded")
 MODES = {"none": "confirms", "no cursors": "cursors", "all": ""}
@@ -89,15 +87,6 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
         report(costs)
     finally:
         await broker.remove()
-
-
-async def another_vhost(first: Vhost) -> Vhost:
-    """One more on the same broker."""
-    vhost = Vhost(first.uri, first.api, f"bench-{uuid.uuid4().hex[:12]}")
-    await deferToThread(vhost.api.call, "PUT", "vhosts", vhost.name)
-    grants = {"configure": ".*", "write": ".*", "read": ".*"}
-    await deferToThread(vhost.api.call, "PUT", "permissions", vhost.name, vhost.api.user, body=grants)
-    return vhost
 
 
 def main(reactor: Any, *argv: str) -> Deferred[None]:

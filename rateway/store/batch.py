@@ -13,12 +13,14 @@ from rateway.model.dispatch import Dispatch
 from rateway.model.session import Session
 
 from . import keys
+from .derived import FOLLOWED
 from .failures import Failed, stale
 from .kinds import Kept
 from .notes import Notes
 from .sessions import SessionRecord
 from .transaction import ROWS, TransactionView, carry_out, carry_out_sliced
 from .updates.slices import PART, Sliced, Steps
+from .updates.table import SLICED
 from .view import Changes, Update
 
 Batch: TypeAlias = Sequence[tuple[int, Session, Sequence[Dispatch]]]
@@ -48,15 +50,19 @@ def is_idle(batch: Batch, updates: Mapping[str, Update], sessions: Sessions) -> 
     return True
 
 
-def is_long(batch: Batch, updates: Mapping[str, Update]) -> bool:
-    """Whether an event of it may take more than some milliseconds: by its name alone.
+def is_long(batch: Batch, updates: Mapping[str, Update], kept: Kept) -> bool:
+    """Whether an event of it may take more than some milliseconds, as its name and a glance at it tell.
 
-    The shortest may have to remove any number of rows. One that turns out to be short is put in as fast as any other.
+    The shortest may have to remove any number of rows.
     """
+    if not updates:
+        return False
     for _, _, dispatches in batch:
-        for _, name, _ in dispatches:
-            if type(updates.get(name)) is Sliced:
-                return True
+        for _, name, d in dispatches:
+            if name in SLICED:
+                update = updates.get(name)
+                if type(update) is Sliced and update.may_be_long(d, kept):
+                    return True
     return False
 
 
@@ -141,32 +147,40 @@ def _apply(
     failed: list[Failed],
 ) -> Iterator[None]:
     """The events beyond the session's cursor, each computed first and then carried out."""
-    applied = record.applied
+    applied, put = record.applied, transaction.put
     for seq, name, d in dispatches:
         if seq <= applied:
             continue
         applied = seq
         update = updates.get(name)
-        if update is not None:
-            wrong: Exception | None = None
-            if type(update) is Sliced:
-                changes: Changes = {}
-                wrong = yield from _gather(transaction, view, update.steps(d, view, changes), changes)
-            else:
-                try:
-                    changes = update(d, view)
-                except Exception as error:
-                    wrong = error
-            if wrong is not None:
-                failed.append(Failed(name, seq, wrong))
-                carry_out(transaction, stale(name, seq, d, view), view.notes)
+        if update is None:
+            if name == "READY":
+                record.complete = True
+            continue
+        wrong: Exception | None = None
+        if type(update) is Sliced:
+            changes: Changes = {}
+            wrong = yield from _gather(transaction, view, update.steps(d, view, changes), changes)
+            record.complete = record.complete or (name == "READY" and wrong is None)
+        else:
+            try:
+                changes = update(d, view)
+            except Exception as error:
+                wrong = error
+        if wrong is not None:
+            failed.append(Failed(name, seq, wrong))
+            carry_out(transaction, stale(name, seq, d, view), view.notes)
+            continue
+        if len(changes) == 1:
+            # Most events change one row that nothing follows from.
+            ((key, value),) = changes.items()
+            if value is not None and key[0] not in FOLLOWED:
+                put(key, value)
                 continue
-            if len(changes) > ROWS:
-                yield from carry_out_sliced(transaction, changes, view.notes)
-            else:
-                carry_out(transaction, changes, view.notes)
-        if name == "READY":
-            record.complete = True
+        if len(changes) > ROWS:
+            yield from carry_out_sliced(transaction, changes, view.notes)
+        elif changes:
+            carry_out(transaction, changes, view.notes)
     record.applied = applied
 
 

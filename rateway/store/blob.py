@@ -66,7 +66,7 @@ def raw_id(value: int) -> Raw:
     return Raw(b'"%d"' % value)
 
 
-def is_object(value: Raw) -> bool:
+def is_object(value: bytes | Raw) -> bool:
     """Whether there is an object here, and not ``null``, nothing, or something else."""
     return bytes(value)[:1] == b"{"
 

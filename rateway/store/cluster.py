@@ -192,7 +192,7 @@ class ClusterStore:
 
         :returns: whether it was begun; if not, nothing was done, and :meth:`apply` is quick. Never raises.
         """
-        if self.stopped or self._closed or self.busy or not is_long(batch, self._updates):
+        if self.stopped or self._closed or self.busy or not is_long(batch, self._updates, self._kept):
             return False
         self._idle_events = 0
         self._work = LongWork(

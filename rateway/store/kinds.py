@@ -66,6 +66,7 @@ class Kept:
     :ivar guild_events: whether guilds come and go by events (GUILDS).
     :ivar messages_per_channel: how many messages of each channel; 0 for none.
     :ivar total: of shards: tells which guilds are a shard's.
+    :ivar people: whether it must be known who is a member of what: for the members' or the users' sake.
     :ivar gaps: kind, or one of :data:`PARTS` → why it is not kept, or only in part; what is kept whole is not in it.
     """
 
@@ -83,12 +84,8 @@ class Kept:
     presences: bool
     voice_states: bool
     messages: bool
+    people: bool
     gaps: Mapping[str, str]
-
-    @property
-    def people(self) -> bool:
-        """Whether it must be known who is a member of what: for the members' or the users' sake."""
-        return self.members or self.users
 
 
 def what_is_kept(kinds: Iterable[str] | None, *, intents: int, messages_per_channel: int, total: int) -> Kept:
@@ -117,6 +114,7 @@ def what_is_kept(kinds: Iterable[str] | None, *, intents: int, messages_per_chan
         presences="Presence" in names,
         voice_states="VoiceState" in names,
         messages="Message" in names,
+        people="Member" in names or "User" in names,
         gaps=_gaps(wanted, names, intents),
     )
 

@@ -19,6 +19,7 @@ from rateway.store import keys
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 from rateway.store.longwork import LongWork
+from rateway.store.shapes import OBFUSCATED
 from rateway.store.transaction import RUN
 from rateway.store.updates.slices import SLICE
 
@@ -92,6 +93,24 @@ class LongWorkTests(SynchronousTestCase):
             self.assertEqual(without_times[0].keys(), without_times[1].keys())
             self.assertTrue({key[:1] for key in without_times[0]})
         self.assertEqual(self.store.sessions(), whole.sessions())
+
+    def test_only_what_may_be_long(self) -> None:
+        """What is frequent and mostly short is put in at once, unless a glance says that it may have much to remove."""
+        thread = {"id": str(s.POST), "guild_id": str(s.GUILD)}
+        removed = thread | {"removed_member_ids": [str(s.ALICE)]}
+        keeping = self.open("keeping", messages=3)
+        self.assertTrue(self.begin(dispatch(9, "THREAD_MEMBERS_UPDATE", removed), store=keeping))
+        for name, d, expected in (
+            ("MESSAGE_CREATE", s.message(10), False),
+            ("CHANNEL_UPDATE", {"id": str(s.GENERAL), "guild_id": str(s.GUILD), "flags": 0}, False),
+            ("CHANNEL_UPDATE", {"id": str(s.GENERAL), "guild_id": str(s.GUILD), "flags": OBFUSCATED}, True),
+            ("CHANNEL_DELETE", {"id": str(s.GENERAL), "guild_id": str(s.GUILD)}, True),
+            ("THREAD_UPDATE", thread | {"thread_metadata": {"archived": False}}, False),
+            ("THREAD_UPDATE", thread | {"thread_metadata": {"archived": True}}, True),
+            ("THREAD_MEMBERS_UPDATE", removed, False),
+        ):
+            self.assertEqual(self.begin(dispatch(9, name, d)), expected, name)
+            self.store.finish()
 
     def test_no_slice_is_long(self) -> None:
         """Each reads or writes a few hundred rows at most, however many the guild has."""

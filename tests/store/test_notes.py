@@ -20,24 +20,40 @@ class NotesTests(SynchronousTestCase):
     """The notes by themselves."""
 
     def test_noted_until_dropped(self) -> None:
-        """Only what was said to the letter changes nothing, and only until the row changes."""
+        """Only what was said to the letter is old, and only until one of the rows it is about changes."""
+        notes, said, other = Notes(), (1, b"{}"), keys.member(1, 5)
+        for changed in (KEY, other):
+            self.assertFalse(notes.is_old(said))
+            notes.note(said, KEY, other)
+            self.assertTrue(notes.is_old((1, b"{}")))
+            self.assertFalse(notes.is_old((1, b"{ }")))
+            self.assertFalse(notes.is_old((2, b"{}")))
+            notes.drop(keys.user(6))
+            self.assertTrue(notes.is_old(said))
+            notes.drop(changed)
+            self.assertFalse(notes.is_old(said))
+            notes.drop(changed)
+
+    def test_many_ways_to_say_it(self) -> None:
+        """A row may be spoken of in several ways, all of which are old until it changes."""
         notes = Notes()
-        self.assertFalse(notes.changes_nothing(KEY, b"{}"))
-        notes.changed_nothing(KEY, b"{}")
-        self.assertTrue(notes.changes_nothing(KEY, b"{}"))
-        self.assertFalse(notes.changes_nothing(KEY, b"{ }"))
-        self.assertFalse(notes.changes_nothing(keys.user(6), b"{}"))
+        for number in range(3):
+            notes.note((number,), KEY)
+        self.assertTrue(all(notes.is_old((number,)) for number in range(3)))
         notes.drop(KEY)
-        self.assertFalse(notes.changes_nothing(KEY, b"{}"))
-        notes.drop(KEY)
+        self.assertFalse(any(notes.is_old((number,)) for number in range(3)))
 
     def test_bounded(self) -> None:
         """There are never more than the limit; all stores of a process together have about as many as one."""
         notes = Notes(10)
         for number in range(1000):
-            notes.changed_nothing(keys.user(number), b"{}")
-            self.assertTrue(notes.changes_nothing(keys.user(number), b"{}"))
-            self.assertLessEqual(len(notes._unchanging), 10)
+            row = keys.user(number % 7)
+            notes.note((number,), row)
+            self.assertTrue(notes.is_old((number,)))
+            self.assertLessEqual(len(notes._old), 10)
+            self.assertLessEqual(sum(map(len, notes._about.values())), 10)
+            if not number % 3:
+                notes.drop(row)
         self.assertEqual(Notes.of_one_among(1).limit, ROWS)
         self.assertEqual(Notes.of_one_among(64).limit * 64, ROWS)
         self.assertGreater(Notes.of_one_among(10**6).limit, 0)
@@ -68,6 +84,17 @@ class RepeatedTests(SynchronousTestCase):
             for _ in range(number % 3):
                 self.store.happens("GUILD_MEMBER_UPDATE", d)
                 self.assertEqual(self.nick(), "by hand")
+
+    def test_put_again(self) -> None:
+        """Who is added to a thread is the member that comes along, whatever was said of them before, and in between."""
+        for number, nick in enumerate(["a", "a", "b", "b", "a", "a", "a"]):
+            added = {"id": str(s.POST), "user_id": str(s.ALICE), "member": s.member() | {"nick": nick}}
+            event = {"id": str(s.POST), "guild_id": str(s.GUILD), "member_count": 2, "added_members": [added]}
+            self.store.happens("THREAD_MEMBERS_UPDATE", event)
+            self.assertEqual(self.nick(), nick)
+            if number % 2:
+                self.message(10 + number, "in between")
+                self.assertEqual(self.nick(), "in between")
 
     def test_gone_and_back(self) -> None:
         """Who left and writes no more is gone, though what they said was noted; who comes again is there."""

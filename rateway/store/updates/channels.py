@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.kinds import Kept
 from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
@@ -30,7 +33,11 @@ _channel = blob.decoder(_Channel)
 _pins = blob.decoder(_Pins)
 
 
-@Sliced
+def _may_hide(d: bytes, kept: Kept) -> bool:
+    return b'"flags":' in d and b'"flags":0' not in d
+
+
+@partial(Sliced, may_be_long=_may_hide)
 def channel_upsert(d: bytes, view: View, out: Changes) -> Steps:
     """CHANNEL_CREATE and CHANNEL_UPDATE: the channel, anew; nothing of what it was is kept.
 

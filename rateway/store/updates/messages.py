@@ -14,6 +14,8 @@ from . import people, private
 from .whereabouts import ensure_known, guild_of
 
 _EPHEMERAL = 1 << 6
+_COUNTERS = frozenset({"last_message_id", "message_count", "total_message_sent"})
+"""What a thread's overlay has once it was counted in."""
 
 
 class _Message(Struct, gc=False):
@@ -53,19 +55,27 @@ def message_create(d: bytes, view: View) -> Changes:
             private.message_create(view, out, event.id, event.channel_id, author)
             _keep(view, out, 0, event.channel_id, event.id, d)
         return out
-    if not ensure_known(view, out, guild):
+    if guild not in view.notes.known_guilds and not ensure_known(view, out, guild):
         return out
     if not event.flags & _EPHEMERAL:
         _count(view, out, guild, event.channel_id, event.id)
-    _keep(view, out, guild, event.channel_id, event.id, d)
-    if event.webhook_id == blob.NULL and view.kept.people and blob.is_object(event.author):
-        user = blob.id_of(event.author).id
-        data = bytes(event.author)
-        if blob.is_object(event.member) and people.is_maintained(view, guild, user):
-            people.merge_member(view, out, guild, user, data, bytes(event.member))
-        else:
-            people.update_user(view, out, user, data)
+    if view.kept.messages:
+        _keep(view, out, guild, event.channel_id, event.id, d)
+    if view.kept.people and event.webhook_id == blob.NULL:
+        _note_author(view, out, guild, bytes(event.author), bytes(event.member))
     return out
+
+
+def _note_author(view: View, out: Changes, guild: int, author: bytes, member: bytes) -> None:
+    """Who writes is a member, if they are said to be one; mostly they wrote before."""
+    said = (guild, author, member)
+    if view.notes.is_old(said) or not blob.is_object(author):
+        return
+    user = blob.id_of(author).id
+    if blob.is_object(member) and people.is_maintained(view, guild, user):
+        people.merge_member(view, out, guild, user, author, member, said)
+    else:
+        people.update_user(view, out, user, author)
 
 
 def message_update(d: bytes, view: View) -> Changes:
@@ -149,24 +159,20 @@ def _count(view: View, out: Changes, guild: int, channel: int, message: int) -> 
         return
     key = keys.overlay(guild, channel)
     old = view.get(key)
-    if old is None or b'"message_count"' in old:
-        if old is None and view.has(CHANNELS.row(guild, channel)):
-            out[key] = b'{"last_message_id":"%d"}' % message
-        elif view.has(THREADS.row(guild, channel)):
-            _count_thread(view, out, guild, channel, 1, message)
-    elif b"," not in old and old.startswith(b'{"last_message_id"'):
+    if old is not None and b"," not in old and old.startswith(b'{"last_message_id"'):
         out[key] = b'{"last_message_id":"%d"}' % message
+    elif (old is None or b'"message_count"' not in old) and view.has(CHANNELS.row(guild, channel)):
+        out[key] = blob.merge(old or b"{}", {"last_message_id": blob.raw_id(message)})
     elif view.has(THREADS.row(guild, channel)):
         _count_thread(view, out, guild, channel, 1, message)
-    else:
-        out[key] = blob.merge(old, {"last_message_id": blob.raw_id(message)})
 
 
 def _count_thread(view: View, out: Changes, guild: int, thread: int, more: int, message: int | None = None) -> None:
     """A thread's counters. The message that started it isn't counted, and one seen before isn't again."""
     key = keys.overlay(guild, thread)
-    overlay = blob.fields(view.get(key) or b"{}")
-    known = blob.fields(view.get(THREADS.row(guild, thread)) or b"{}") | overlay
+    overlay = known = blob.fields(view.get(key) or b"{}")
+    if not overlay.keys() >= _COUNTERS:
+        known = blob.fields(view.get(THREADS.row(guild, thread)) or b"{}") | overlay
     if message is not None:
         last = known.get("last_message_id", blob.NULL)
         if last != blob.NULL and blob.to_int(last) >= message:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from msgspec import Raw
 
 from rateway.store import blob, keys
+from rateway.store.notes import Said
 from rateway.store.view import Changes, View
 
 BOT = 0
@@ -30,30 +31,27 @@ def is_maintained(view: View, guild: int, user: int) -> bool:
     return user == self_id(view) or view.has(keys.voice_state(guild, user))
 
 
-def put_user(view: View, out: Changes, user: int, data: bytes) -> None:
-    """The user as last seen; the time of the last change goes along, to tell the newest of several copies."""
+def put_user(view: View, out: Changes, user: int, data: bytes) -> bool:
+    """The user as last seen; the time of the last change goes along, to tell the newest of several copies.
+
+    :returns: whether they are as they were.
+    """
     key = keys.user(user)
-    if view.notes.changes_nothing(key, data):
-        return
+    said = (key, data)
+    if view.notes.is_old(said):
+        return True
     old = view.get(key)
     if old is None or old[8:] != data:
         out[key] = keys.number(view.now_ms) + data
-    else:
-        view.notes.changed_nothing(key, data)
+        return False
+    view.notes.note(said, key)
+    return True
 
 
 def update_user(view: View, out: Changes, user: int, data: bytes) -> None:
     """The same, but only of a user already known."""
-    key = keys.user(user)
-    if view.notes.changes_nothing(key, data):
-        return
-    old = view.get(key)
-    if old is None:
-        return
-    if old[8:] != data:
-        out[key] = keys.number(view.now_ms) + data
-    else:
-        view.notes.changed_nothing(key, data)
+    if view.has(keys.user(user)):
+        put_user(view, out, user, data)
 
 
 def put_member(view: View, out: Changes, guild: int, user: int, data: bytes, member: bytes) -> None:
@@ -77,43 +75,52 @@ def put_whole_member(view: View, out: Changes, guild: int, member: bytes | Raw) 
     return user_id
 
 
-def merge_member(view: View, out: Changes, guild: int, user: int, data: bytes, member: bytes) -> None:
+def put_again(view: View, out: Changes, guild: int, member: bytes) -> None:
+    """The same, of one who is mostly known, and as they were."""
+    said = (guild, b"anew", member)
+    if not view.kept.people or view.notes.is_old(said):
+        return
+    user = put_whole_member(view, out, guild, member)
+    row, key = keys.user(user), keys.member(guild, user)
+    if row not in out and view.get(key) == out[key]:
+        del out[key], out[keys.reference(user, guild)]
+        view.notes.note(said, row, key)
+
+
+def merge_member(
+    view: View, out: Changes, guild: int, user: int, data: bytes, member: bytes, said: Said | None = None
+) -> None:
     """What an event says of a member in passing, over what is known; a member not known yet is one now.
 
     :param data: the user.
     :param member: the member; what isn't the member's own in it is dropped. It is taken apart only if it isn't, to the
         letter, what is known: mostly it is.
+    :param said: what is to be noted if it changes nothing: who looks there first need not come here.
     """
     if not view.kept.people:
         return
-    put_user(view, out, user, data)
+    is_same = put_user(view, out, user, data)
     key = keys.member(guild, user)
-    if view.notes.changes_nothing(key, member):
-        return
     old = view.get(key)
     if old is None:
         out[keys.reference(user, guild)] = b""
-    if not view.kept.members:
-        if old is None:
-            out[key] = b""
-        else:
-            view.notes.changed_nothing(key, member)
+        out[key] = blob.encode(_own_fields(member)) if view.kept.members else b""
         return
-    if old == member:
-        view.notes.changed_nothing(key, member)
-        return
-    new = blob.fields(member)
-    new.pop("user", None)
-    new.pop("guild_id", None)
-    if old is None:
-        out[key] = blob.encode(new)
-        return
-    known = blob.fields(old)
-    merged = known | new
-    if merged != known:
-        out[key] = blob.encode(merged)
-    else:
-        view.notes.changed_nothing(key, member)
+    if view.kept.members and old != member:
+        known = blob.fields(old)
+        merged = known | _own_fields(member)
+        if merged != known:
+            out[key] = blob.encode(merged)
+            return
+    if is_same and said is not None:
+        view.notes.note(said, keys.user(user), key)
+
+
+def _own_fields(member: bytes) -> blob.Fields:
+    fields = blob.fields(member)
+    fields.pop("user", None)
+    fields.pop("guild_id", None)
+    return fields
 
 
 def forget_members(view: View, out: Changes, guilds: Collection[int], guild: int, user: int) -> None:

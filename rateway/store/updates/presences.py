@@ -37,14 +37,16 @@ def presence_update(d: bytes, view: View) -> Changes:
     try:
         event = _presence(d)
         user = blob.id_of(event.user).id
-        if event.guild_id is None or not is_known(view, event.guild_id):
+        guild = event.guild_id
+        if guild is None or not (guild in view.notes.known_guilds or is_known(view, guild)):
             return out
-        row = keys.presence(event.guild_id, user)
+        row = keys.presence(guild, user)
     except _UNREADABLE:
         return out
-    if view.kept.presences:
+    kept = view.kept
+    if kept.presences:
         out[row] = None if event.status == _OFFLINE else d
-    if view.kept.people and bytes(event.user).count(b":") > 1:
+    if kept.people and bytes(event.user).count(b":") > 1:
         _merge_user(view, out, user, event.user)
     return out
 

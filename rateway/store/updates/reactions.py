@@ -55,10 +55,14 @@ def reaction_add(d: bytes, view: View) -> Changes:
     out = _count(view, event, 1)
     guild = event.guild_id
     if guild is not None and blob.is_object(event.member) and is_known(view, guild):
-        data = bytes(blob.user_of(event.member).user)
+        member = bytes(event.member)
+        said = (guild, member)
+        if view.notes.is_old(said):
+            return out
+        data = bytes(blob.user_of(member).user)
         user = blob.id_of(data).id
         if people.is_maintained(view, guild, user):
-            people.merge_member(view, out, guild, user, data, blob.without_user(bytes(event.member), data))
+            people.merge_member(view, out, guild, user, data, blob.without_user(member, data), said)
     return out
 
 
@@ -94,6 +98,8 @@ def _identity_in(reaction: dict[str, Any]) -> int | str | None:
 
 
 def _count(view: View, event: _Reaction, more: int) -> Changes:
+    if not view.kept.messages:
+        return {}
     wanted = _identity(_emoji(event.emoji))
     mine = event.user_id is not None and event.user_id == people.self_id(view)
     detail, me = ("burst", "me_burst") if event.burst else ("normal", "me")

@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 
+from rateway.store.kinds import Kept
 from rateway.store.view import Changes, View
 
 T = TypeVar("T")
@@ -30,9 +31,12 @@ class Sliced:
     """An update like any other when it is called; or its changes are gathered slice by slice.
 
     :ivar steps: the bytes of ``d``, what is seen, and where the changes go → yields where it may pause.
+    :ivar may_be_long: the bytes of ``d``, and what is kept → whether pauses may be needed. It is a glance: to be wrong
+        costs time only.
     """
 
     steps: Callable[[bytes, View, Changes], Steps]
+    may_be_long: Callable[[bytes, Kept], bool] = lambda d, kept: True
 
     def __call__(self, d: bytes, view: View) -> Changes:
         out: Changes = {}

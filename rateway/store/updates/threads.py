@@ -5,10 +5,13 @@ Only active threads are kept: Discord never lists archived ones on the gateway, 
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.kinds import Kept
 from rateway.store.view import Changes, View
 
 from . import people, presences, purge
@@ -88,7 +91,16 @@ def body(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
     return blob.encode(fields)
 
 
-@Sliced
+def _may_archive(d: bytes, kept: Kept) -> bool:
+    return b'"archived":true' in d
+
+
+def _may_remove(d: bytes, kept: Kept) -> bool:
+    """Without messages a thread is a thousand members at most, and the bot is seldom the one who goes."""
+    return kept.messages and b'"removed_member_ids":["' in d
+
+
+@partial(Sliced, may_be_long=_may_archive)
 def thread_create(d: bytes, view: View, out: Changes) -> Steps:
     """A thread made, or shown to the bot: then it may be archived. A new post is the last message of its forum."""
     event = _thread(d)
@@ -106,7 +118,7 @@ def thread_create(d: bytes, view: View, out: Changes) -> Steps:
             out[key] = blob.merge(view.get(key) or b"{}", {"last_message_id": blob.raw_id(event.id)})
 
 
-@Sliced
+@partial(Sliced, may_be_long=_may_archive)
 def thread_update(d: bytes, view: View, out: Changes) -> Steps:
     """The thread, anew; if archived, it is no longer among the active ones."""
     event = _thread(d)
@@ -169,23 +181,28 @@ def thread_member_update(d: bytes, view: View) -> Changes:
     return out
 
 
-@Sliced
+@partial(Sliced, may_be_long=_may_remove)
 def thread_members_update(d: bytes, view: View, out: Changes) -> Steps:
     """Who joined and left a thread. The bot, removed from a private one, sees it no more."""
     event = _members(d)
     guild = event.guild_id
-    thread = view.get(THREADS.row(guild, event.id))
     if not is_known(view, guild):
         return
-    is_out = people.self_id(view) in event.removed_member_ids
-    is_gone = thread is not None and is_out and _kind(thread).type == _PRIVATE_THREAD
-    if is_gone:
-        thread = None
-    if thread is not None and event.member_count is not None:
+    row = THREADS.row(guild, event.id)
+    is_there, is_gone = view.has(row), False
+    if is_there and event.removed_member_ids and people.self_id(view) in event.removed_member_ids:
+        is_gone = _kind(view.get(row) or b"{}").type == _PRIVATE_THREAD
+        is_there = not is_gone
+    if is_there and event.member_count is not None:
         key = keys.overlay(guild, event.id)
-        out[key] = blob.merge(view.get(key) or b"{}", {"member_count": Raw(b"%d" % event.member_count)})
+        count = b'"member_count":%d' % event.member_count
+        old = view.get(key)
+        if old is None:
+            out[key] = b"{" + count + b"}"
+        elif count + b"," not in old and count + b"}" not in old:
+            out[key] = blob.merge(old, {"member_count": Raw(count[15:])})
     for raw in event.added_members:
-        _add(view, out, guild, event.id, thread is not None, raw)
+        _add(view, out, guild, event.id, is_there, raw)
     for user in event.removed_member_ids:
         out[keys.thread_member(guild, event.id, user)] = None
     if is_gone:
@@ -205,6 +222,6 @@ def _add(view: View, out: Changes, guild: int, thread: int, known: bool, raw: Ra
         fields.pop("presence", None)
         out[keys.thread_member(guild, thread, added.user_id)] = blob.encode(fields)
     if blob.is_object(added.member) and people.is_maintained(view, guild, added.user_id):
-        people.put_whole_member(view, out, guild, added.member)
+        people.put_again(view, out, guild, bytes(added.member))
     if blob.is_object(added.presence):
         presences.put(view, out, guild, added.presence)

@@ -38,10 +38,13 @@ def voice_state_update(d: bytes, view: View) -> Changes:
             _put(out, guild, event.channel_id, user, d)
     stays = view.kept.everybody or user == people.self_id(view)
     if stays or (event.channel_id is not None and view.kept.voice_states):
-        left = event.channel_id is None and not view.has(keys.member(guild, user))
-        if blob.is_object(event.member) and not left:
-            data = bytes(blob.user_of(event.member).user)
-            people.merge_member(view, out, guild, user, data, blob.without_user(bytes(event.member), data))
+        member = bytes(event.member)
+        said = (guild, member)
+        if not blob.is_object(member) or view.notes.is_old(said):
+            return out
+        if event.channel_id is not None or view.has(keys.member(guild, user)):
+            data = bytes(blob.user_of(member).user)
+            people.merge_member(view, out, guild, user, data, blob.without_user(member, data), said)
     elif view.kept.people and view.has(keys.member(guild, user)):
         people.forget_members(view, out, (guild,), guild, user)
     return out
