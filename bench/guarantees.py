@@ -8,7 +8,7 @@
 In each round the three run side by side, each with a Discord of its own, and get the traffic of ``bench.events``
 in turn, a handful each: so what else the machine does weighs on all of them alike. What counts are the ratios.
 
-    python -m bench.guarantees [--rounds 5] [--events 40000] [--shards 4]
+    python -m bench.guarantees [--rounds 5] [--events 40000] [--shards 4] [--form batch]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import ujson
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from bench.events import VARIANTS, Trial, another_vhost, measure
+from bench.events import FORMS, VARIANTS, Trial, another_vhost, measure
 from tests.integration.program import ROOT
 from tests.support.broker import PrivateBroker
 
@@ -67,13 +67,14 @@ def ratio(modes: dict[str, list[float]], base: str) -> str:
 async def run(reactor: Any, options: argparse.Namespace) -> None:
     """All rounds."""
     broker = PrivateBroker()
-    costs: Costs = {variant.name: {mode: [] for mode in MODES} for variant in VARIANTS}
+    variants = [each for each in VARIANTS if options.form in ("both", FORMS[each.paced])]
+    costs: Costs = {variant.name: {mode: [] for mode in MODES} for variant in variants}
     try:
         await broker.start()
         # Each has exchanges of the same names.
         uris = [(await another_vhost(broker.vhost)).uri for _ in MODES]
         for number in range(options.rounds):
-            for variant in VARIANTS:
+            for variant in variants:
                 trials = [
                     Trial(reactor, variant, options.shards, uri, environ(without))
                     for uri, without in zip(uris, MODES.values(), strict=True)
@@ -96,6 +97,7 @@ def main(reactor: Any, *argv: str) -> Deferred[None]:
     parser.add_argument(
         "--events", type=int, default=40_000, help="of each run; five times as many in batches (default %(default)s)"
     )
+    parser.add_argument("--form", choices=(*FORMS, "both"), default="both", help="how events are offered")
     parser.add_argument("--shards", type=int, default=4, help="shards in batch form; 16 times as many paced")
     return Deferred.fromCoroutine(run(reactor, parser.parse_args(argv)))
 
