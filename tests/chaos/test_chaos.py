@@ -1,4 +1,4 @@
-"""Eighty faults over ten seeds: nothing is lost, no session is begun anew, all comes in order.
+"""Sixty faults over ten seeds: nothing is lost, no session is begun anew, all comes in order.
 
 A failure names its seed and the command that does the same once more.
 """
@@ -15,14 +15,14 @@ from .faults import KINDS, draw
 from .node import process_node
 from .run import run
 
-FAULTS = 8
+FAULTS = 6
 BOUND = 240.0
 """Seconds that a seed may take; it takes some twenty."""
 SEEDS = range(1, 11)
 
 
 class ChaosTests(TestCase):
-    """Each seed is a world of its own, with eight faults."""
+    """Each seed is a world of its own, with six faults."""
 
     timeout = 2 * BOUND
 

@@ -59,6 +59,8 @@ class StreamTests(SimulatorTestCase):
         seen = len(second.payloads)
         simulator.dispatch(0, "ORDINARY", b'{"n": 3}')
         await second.until(lambda: len(second.payloads) > seen + 50)
+        # Behind whatever of the load was on its way.
+        await second.count("ORDINARY", 1)
         self.assert_complete(simulator, second.payloads)
         self.assertEqual(next(payload["s"] for payload in second.payloads if payload["op"] == 0), last + 1)
         self.assertEqual([payload["d"] for payload in second.all("ORDINARY")], [{"n": 3}])
