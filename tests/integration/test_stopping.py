@@ -53,6 +53,8 @@ class FinalTests(FleetTestCase):
         simulator, program, worker = await self.fleet()
         children = program.children()
         simulator.dispatch(0, "TEST", b'"the last"')
+        # What lies unread in a socket ends with the session.
+        await self.until(lambda: "TEST" in worker.names(), "what was received before")
         for pid in (*children, program.pid):
             os.kill(pid, signal.SIGUSR2)
         self.assertLess(await self.ended(program), STOP_WITHIN)
@@ -60,7 +62,6 @@ class FinalTests(FleetTestCase):
         self.assertEqual(sorted((close.shard, close.code) for close in simulator.closes), [(0, 1000), (1, 1000)])
         self.assertTrue(program.said("stopping for good"), program.text)
         self.assertFalse(program.said("error"), program.text)
-        await self.until(lambda: "TEST" in worker.names(), "what was received before")
         again = self.rateway(simulator, SHARDS_PER_CLUSTER=1, PROCESSES=2)
         await again.until_said("every cluster is started; 0 of 2 shards have a session to resume")
         await self.until(lambda: len(simulator.identifies) == 4, "both shards to identify")
