@@ -20,7 +20,6 @@ from .notes import Notes
 from .sessions import SessionRecord
 from .transaction import ROWS, TransactionView, carry_out, carry_out_sliced
 from .updates.slices import PART, Sliced, Steps
-from .updates.table import SLICED
 from .view import Changes, Update
 
 Batch: TypeAlias = Sequence[tuple[int, Session, Sequence[Dispatch]]]
@@ -59,10 +58,9 @@ def is_long(batch: Batch, updates: Mapping[str, Update], kept: Kept) -> bool:
         return False
     for _, _, dispatches in batch:
         for _, name, d in dispatches:
-            if name in SLICED:
-                update = updates.get(name)
-                if type(update) is Sliced and update.may_be_long(d, kept):
-                    return True
+            update = updates.get(name)
+            if type(update) is Sliced and update.may_be_long(d, kept):
+                return True
     return False
 
 

@@ -56,13 +56,20 @@ class Cache:
 
         :raises RequestRefused: for an unknown kind, or arguments that don't fit it.
         """
-        steps = self.ask(parse_query(kind, arguments))
+        return self.answer(parse_query(kind, arguments)).body
+
+    def answer(self, question: Question) -> Answer:
+        """The answer, at once.
+
+        :raises RequestRefused: if it can't be finished.
+        """
+        steps = self.ask(question)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
                 answer: Answer = end.value
-                return answer.body
+                return answer
 
     def ask(self, question: Question, room: int = PAGE_BYTES) -> Generator[None, None, Answer]:
         """The answer, with pauses where it takes long; what is looked up by its ids comes without a pause.

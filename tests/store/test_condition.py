@@ -54,13 +54,7 @@ def webhook_message(guild: int) -> s.Json:
 
 def answer_of(cache: Cache, kind: str, *arguments: object) -> Answer:
     """The answer, with its headers."""
-    steps = cache.ask(parse_query(kind, arguments))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+    return cache.answer(parse_query(kind, arguments))
 
 
 class StoppedTests(SynchronousTestCase):

@@ -24,6 +24,7 @@ from rateway.store.transaction import RUN
 from rateway.store.updates.slices import SLICE
 
 from . import samples as s
+from .counting import Counting
 from .stores import SESSION, dispatch, feed, open_store, rows
 
 MEMBERS = 3000
@@ -115,22 +116,6 @@ class LongWorkTests(SynchronousTestCase):
     def test_no_slice_is_long(self) -> None:
         """Each reads or writes a few hundred rows at most, however many the guild has."""
         worst = 0
-
-        class Counting:
-            """An environment whose transactions count what is asked of them."""
-
-            def __init__(self, transaction: Any) -> None:
-                self.transaction = transaction
-                self.count = 0
-
-            def __getattr__(self, name: str) -> Any:
-                method = getattr(self.transaction, name)
-
-                def call(*arguments: Any) -> Any:
-                    self.count += 1
-                    return method(*arguments)
-
-                return call
 
         environment = self.store.environment
         writing = environment.writing

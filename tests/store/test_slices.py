@@ -7,7 +7,6 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import lmdb
 from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.model.dispatch import Dispatch
@@ -17,6 +16,7 @@ from rateway.store.updates import people, slices
 from rateway.store.updates.slices import SLICE
 
 from . import samples as s
+from .counting import Counting
 from .soundness import faults
 from .stores import SESSION, dispatch, feed, open_store, rows
 
@@ -35,26 +35,6 @@ def chunk(number: int, members: int = ROWS, guild: int = s.GUILD) -> dict[str, A
         "chunk_index": 0,
         "chunk_count": 1,
     }
-
-
-class Counting:
-    """A transaction that counts what is asked of it, and may be full once."""
-
-    def __init__(self, transaction: Any, full_at: int = 0) -> None:
-        self.transaction = transaction
-        self.full_at = full_at
-        self.count = 0
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.transaction, name)
-
-        def call(*arguments: Any) -> Any:
-            self.count += 1
-            if name == "delete" and self.count > self.full_at > 0:
-                raise lmdb.MapFullError("mdb_del")
-            return method(*arguments)
-
-        return call
 
 
 class SlicesTestCase(SynchronousTestCase):

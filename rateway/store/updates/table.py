@@ -20,7 +20,6 @@ from . import (
     threads,
     voice,
 )
-from .slices import Sliced
 
 UPDATES: dict[str, Update] = {
     "READY": session.ready,
@@ -84,6 +83,3 @@ UPDATES: dict[str, Update] = {
     "MESSAGE_POLL_VOTE_ADD": reactions.vote_add,
     "MESSAGE_POLL_VOTE_REMOVE": reactions.vote_remove,
 }
-
-SLICED = frozenset(name for name, update in UPDATES.items() if isinstance(update, Sliced))
-"""Those that may take long."""
