@@ -99,7 +99,7 @@ def load_settings(folder: Path, choice: Choice) -> Settings:
     try:
         settings = Settings(**json.loads(record.read_text()))
     except FileNotFoundError:
-        amqp, management, distribution, epmd = ports.free_ports(4)
+        amqp, management, distribution, epmd = ports.free_ports(4, folder.resolve())
         settings = Settings(amqp, management, distribution, epmd, secrets.token_urlsafe(12))
     settings = replace(
         settings,

@@ -130,17 +130,23 @@ class WorldTestCase(TestCase):
             return set(map(taken, range(shards))) == {True}
 
         def taken(shard: int) -> bool:
-            """A heartbeat that was asked for, on the connection there is now, names the last event before it."""
+            """A heartbeat that was asked for, on the connection there is now, names the last event before it.
+
+            If it names an earlier one, as one does that is asked for amid what is still read, it is asked for again.
+            """
             connection = simulator.connection(shard).number
-            if shard not in asked or asked[shard][0] != connection:
-                asked[shard] = connection, simulator.session(shard).seq, len(simulator.frames)
-                simulator.request_heartbeat(shard)
-                return False
-            _, seq, before = asked[shard]
-            return any(
-                frame.connection == connection and frame.op == 1 and isinstance(frame.d, int) and frame.d >= seq
-                for frame in simulator.frames[before:]
-            )
+            if shard in asked and asked[shard][0] == connection:
+                _, seq, before = asked[shard]
+                beats = [
+                    frame for frame in simulator.frames[before:] if frame.connection == connection and frame.op == 1
+                ]
+                if any(isinstance(frame.d, int) and frame.d >= seq for frame in beats):
+                    return True
+                if not beats:
+                    return False
+            asked[shard] = connection, simulator.session(shard).seq, len(simulator.frames)
+            simulator.request_heartbeat(shard)
+            return False
 
         await self.until(active, f"{shards} active shards", timeout)
 
