@@ -271,12 +271,12 @@ class Publisher:
         size = count = 0
         last: dict[int, Entry] = {}
         for entry in settled:
-            frames, place = entry[0], entry[4]
+            frames, shard, _, _, place, _ = entry
             if frames is not None:
                 size += len(frames)
                 count += 1
             if not place:
-                last[entry[1]] = entry
+                last[shard] = entry
             elif place > 0:
                 self._done = place
             elif frames is not None:

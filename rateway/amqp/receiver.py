@@ -8,6 +8,7 @@ lie; a message's body stays bytes and is joined once. Whatever breaks the protoc
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 
 from attrs import define, field
 
@@ -27,6 +28,11 @@ from .frames import (
     METHOD,
     NACK,
 )
+
+_PREFIX = Struct(">BHII")
+_ACK = Struct(f">{_PREFIX.size}sQ2s")
+"""A frame of basic.ack: up to its tag, the tag, and the rest, which says that it is of one tag alone."""
+_ONE_TAG = bytes((0, FRAME_END))
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a body that are gathered; nothing rateway is sent is nearly that long, so a longer one is let go by."""
@@ -89,14 +95,13 @@ def read_content(payload: bytes) -> Content | None:
 def _following(data: bytes, position: int, end: int, channel: int, tag: int) -> tuple[int, int]:
     """The last tag of the acks that follow in order on one of this tag, and where they end."""
     whole = (end - position) // CONFIRM.size * CONFIRM.size
-    if not whole:
-        return tag, position
-    for ack in CONFIRM.iter_unpack(memoryview(data)[position : position + whole]):
-        if ack != (METHOD, channel, CONFIRM_SIZE, ACK, tag + 1, 0, FRAME_END):
+    first = tag
+    expected = _PREFIX.pack(METHOD, channel, CONFIRM_SIZE, ACK)
+    for prefix, confirmed, rest in _ACK.iter_unpack(memoryview(data)[position : position + whole]):
+        if confirmed != tag + 1 or prefix != expected or rest != _ONE_TAG:
             break
-        tag += 1
-        position += CONFIRM.size
-    return tag, position
+        tag = confirmed
+    return tag, position + (tag - first) * CONFIRM.size
 
 
 @define

@@ -105,7 +105,7 @@ class BadBotTests(BotTestCase):
                     "criterion_03",
                     "beats without jitter",
                     "differs from connection to connection: phase",
-                    # Long, so that what the machine makes of equal moments stays a small share of it; and the first before READY.
+                    # Long, so that what the machine makes of equal moments is a small share of it; before READY.
                     options={"shards": 8, "max_concurrency": 8, "heartbeat_interval": 5.0},
                 ),
                 self.fails("criterion_03", "beats too fast", "one each interval.*intervals apart", slack=LITTLE),
