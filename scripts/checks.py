@@ -16,6 +16,7 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts import apt, children, environment, rabbitmq_node
@@ -241,8 +242,10 @@ def main() -> int:
     children.end_on_signals()
     begin = time.monotonic()
     try:
-        environment.ensure()
-        rabbitmq_node.ensure_installed()
+        with ThreadPoolExecutor(1) as beside:
+            broker = beside.submit(rabbitmq_node.ensure_installed)
+            environment.ensure()
+            broker.result()
         print(f"Set-up took {time.monotonic() - begin:.1f} s.", flush=True)
         return children.run_until_told(lambda: _main(arguments))
     except (apt.SetupError, rabbitmq_node.NodeFailed) as error:
