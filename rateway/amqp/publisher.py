@@ -21,6 +21,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 
 from rateway.errors import Unavailable
 from rateway.model.dispatch import Dispatch
@@ -39,6 +40,10 @@ from .window import Entry, Window
 
 CHUNK = 256 * 1024
 """Bytes of a write: after each, the transport says whether it takes more."""
+
+
+READ_AGAIN = 1.0
+"""Seconds after which a spool is read again that could not be read."""
 
 
 @define(eq=False)
@@ -68,6 +73,8 @@ class Publisher:
     _window: Window = field(factory=Window, init=False)
     _done: int = field(default=0, init=False)
     """Up to which index of the spool all is settled."""
+    _reading: IDelayedCall | None = field(default=None, init=False)
+    """To read the spool again."""
     _drain: Drain = field(init=False)
     _room: Room = field(init=False)
     _backlog: Backlog = field(init=False)
@@ -215,7 +222,16 @@ class Publisher:
     def _read_spool(self) -> None:
         """The next events from disk, unless memory holds enough."""
         while self._spool.unread and not self._line and self.held_bytes < self._memory // 2:
-            self._take_in(self._spool.read(CHUNK))
+            batch = self._spool.read(CHUNK)
+            if not batch and self._spool.unread:
+                self._read_later()
+                return
+            self._take_in(batch)
+
+    def _read_later(self) -> None:
+        """The disk can't be read just now."""
+        if self._reading is None or not self._reading.active():
+            self._reading = self._clock.callLater(READ_AGAIN, self.flush)
 
     def _take_in(self, batch: Iterable[tuple[int, SpooledEvent]]) -> None:
         """Events from disk, with their places, are in line too; what has expired is let go."""
@@ -295,7 +311,10 @@ class Publisher:
                 continue
             try:
                 self._refused.put([event_of(entry) for _, entry in refused], again=again)
-            except SpoolFull as full:
+                if any(entry[4] > 0 for _, entry in refused):
+                    # The copy in the other spool, which the disk itself may hold, goes with the next confirm.
+                    self._refused_spool.sync()
+            except (SpoolFull, OSError) as full:
                 raise Unavailable(f"the broker refuses events, and they can't be put aside: {full}") from None
             for index, entry in refused:
                 self._window.mark(index, index + 1)
@@ -347,4 +366,6 @@ class Publisher:
         """No more retries."""
         self._refused.stop()
         self._room.stop()
+        if self._reading is not None and self._reading.active():
+            self._reading.cancel()
         self._expiry.say()

@@ -110,6 +110,8 @@ class Refused:
             self._batch_end = batch[-1][0]
             self.in_flight = len(batch)
             self._send(batch)
+        else:
+            self._schedule()
 
     def _say(self) -> None:
         now = self._clock.seconds()

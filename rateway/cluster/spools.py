@@ -100,6 +100,8 @@ def _take_in(folder: Path, into: Spool, limit: int) -> None:
                 into.sync()
                 old.confirm(piece[-1][0])
                 count += len(piece)
+            if old.unread:
+                raise OSError("they can't be read just now")
             shutil.rmtree(folder / name)
     except (SpoolFull, OSError) as full:
         _log.error("events in {folder} stay there until the next start: {reason}", folder=str(folder), reason=str(full))

@@ -10,12 +10,14 @@ An event that is in memory and in the spool at once (*taken*) is not read again 
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -31,6 +33,9 @@ SEGMENT_SIZE = 8 * 1024 * 1024
 """Bytes from which on a new file is begun."""
 
 _READ = 256 * 1024
+
+_GONE = frozenset({errno.ENOENT, errno.EIO})
+"""What a file is read in vain for, however often: it was deleted, or the disk has lost it."""
 
 
 class SpoolFull(Unavailable):
@@ -66,6 +71,8 @@ class Spool:
     """File number and offset of the first unconfirmed record."""
     _head_file: HeadFile = field(init=False)
     _dirty: set[Segment] = field(init=False, factory=set)
+    _dirty_lock: Lock = field(init=False, factory=Lock)
+    """:meth:`sync` may be in another thread."""
     _complaints: Complaints = field(init=False, factory=Complaints)
 
     def __attrs_post_init__(self) -> None:
@@ -195,7 +202,8 @@ class Spool:
             self._next_number += 1
             self.size += start
         self.size += len(data)
-        self._dirty.add(segment)
+        with self._dirty_lock:
+            self._dirty.add(segment)
         return segment, start
 
     # Reading
@@ -203,7 +211,8 @@ class Spool:
     def read(self, limit: int) -> list[tuple[int, SpooledEvent]]:
         """The next unread events with their indexes: about so many bytes of them, at least one if there is one.
 
-        What can't be read any more is passed over, logged and counted in ``damaged``.
+        What can't be read any more is passed over, logged and counted in ``damaged``. What can't be read just now (the
+        process has too many files open) stays where it is: then there may be none, though there are unread ones.
         """
         taken: list[tuple[int, SpooledEvent]] = []
         size = 0
@@ -215,7 +224,10 @@ class Spool:
                 number, start = segment.number, len(HEADER)
             try:
                 data = self._piece(segment, start, limit - size)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _GONE:
+                    self._complain("can't be read just now", error)
+                    break
                 data = b""
             place = start
             for event, end, skipped in records(data):
@@ -258,6 +270,13 @@ class Spool:
                 path=str(segment.path),
             )
 
+    def _complain(self, trouble: str, error: OSError) -> None:
+        """Say once in a while what the disk doesn't let us do."""
+        if self._complaints.worth_saying(f"{trouble}: {error.strerror}", time.monotonic()):
+            self._log.warn(
+                "{folder} {trouble}: {error}", folder=str(self.folder), trouble=trouble, error=error.strerror
+            )
+
     # Confirms
 
     def confirm(self, index: int) -> None:
@@ -277,8 +296,7 @@ class Spool:
                 self._delete_before(place[0])
                 self._head_file.write(self._head)
         except OSError as error:
-            if self._complaints.worth_saying(str(error.strerror), time.monotonic()):
-                self._log.warn("{folder} can't be tidied: {error}", folder=str(self.folder), error=error.strerror)
+            self._complain("can't be tidied", error)
 
     def confirm_taken(self) -> None:
         """All that is in memory too, or was, is where it belongs. Never raises OSError."""
@@ -289,7 +307,8 @@ class Spool:
         while self._segments and self._segments[0].number < number:
             segment = self._segments.popleft()
             self.size -= segment.size
-            self._dirty.discard(segment)
+            with self._dirty_lock:
+                self._dirty.discard(segment)
             segment.delete()
 
     def _reset(self) -> None:
@@ -304,7 +323,8 @@ class Spool:
 
         :raises OSError: if the disk fails.
         """
-        dirty, self._dirty = self._dirty, set()
+        with self._dirty_lock:
+            dirty, self._dirty = self._dirty, set()
         if not dirty:
             return
         try:
@@ -318,5 +338,6 @@ class Spool:
             finally:
                 os.close(fd)
         except OSError:
-            self._dirty |= dirty
+            with self._dirty_lock:
+                self._dirty |= dirty
             raise

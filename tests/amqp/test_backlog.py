@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from unittest import mock
+
+from rateway.spool.segment import Segment
+from rateway.spool.spool import Spool
 
 from .bench import DISK, Bench, BenchTestCase
 from .cluster import events
@@ -58,6 +62,17 @@ class SpoolTests(BenchTestCase):
         bench.scripted.advance(5)
         self.assertEqual(bench.sequences(), [*range(1, 202)])
         self.assertEqual(bench.broker.held_events, 0)
+
+    def test_unreadable_for_a_while(self) -> None:
+        """What can't be read when the broker is back is read a little later, though nothing happens meanwhile."""
+        bench = self.away()
+        bench.publish(2, 100, size=100)
+        with mock.patch.object(Segment, "read", side_effect=OSError(errno.EMFILE, "Too many open files")):
+            bench.scripted.come_back()
+            bench.scripted.advance(10)
+            self.assertEqual(bench.broker.spooled_events, bench.broker.held_events)
+        bench.scripted.advance(5)
+        self.assertEqual((bench.sequences(), bench.broker.held_events), ([*range(1, 102)], 0))
 
     def test_new_behind_old(self) -> None:
         """What comes while the disk is being read goes behind what is there."""
@@ -299,6 +314,28 @@ class RefusedTests(BenchTestCase):
         bench.scripted.advance(3)
         self.assertEqual((bench.broker.held_events, body_size(bench)), (0, 0))
         self.assertEqual(bench.sequences(), [*range(1, 5)] * 3)
+
+    def test_power_cut_behind_the_spool(self) -> None:
+        """What lies in the spool leaves it once the disk itself has it among the refused."""
+        bench = self.refusing()
+        bench.publish(1, 4)
+        bench.broker.secure()
+        order: list[Path] = []
+        sync, confirm = Spool.sync, Spool.confirm
+
+        def syncing(spool: Spool) -> None:
+            order.append(spool.folder)
+            sync(spool)
+
+        def letting_go(spool: Spool, index: int) -> None:
+            order.append(spool.folder)
+            confirm(spool, index)
+
+        bench.scripted.now.confirm(4, multiple=True, ack=False)
+        with mock.patch.object(Spool, "sync", syncing), mock.patch.object(Spool, "confirm", letting_go):
+            bench.scripted.pump()
+        self.assertEqual(order[0], bench.refused.folder)
+        self.assertEqual((len(set(order)), bench.refused.unread, bench.broker.held_events), (2, 4, 4))
 
     def test_while_away(self) -> None:
         """A refused event whose time comes while the broker is away goes out when it is back."""

@@ -150,6 +150,15 @@ class SpoolsTests(SynchronousTestCase):
         self.assertIn("Input/output error", self.texts(LogLevel.error)[0])
         self.assertEqual(set(self.waiting(self.open())), {1, 2, 3, 4, 5})
 
+    def test_files_that_cannot_be_read_now(self) -> None:
+        """They stay for the next start, every one."""
+        self.leave(2, 1, 5)
+        piece = OSError(errno.EMFILE, "Too many open files")
+        with mock.patch.object(Spool, "_piece", side_effect=piece):
+            self.open()
+        self.assertIn("can't be read just now", self.texts(LogLevel.error)[0])
+        self.assertEqual(self.waiting(self.open()), [1, 2, 3, 4, 5])
+
     def test_in_use(self) -> None:
         """A cluster that somebody still runs is let alone."""
         self.leave(2, 1, 5)

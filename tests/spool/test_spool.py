@@ -336,6 +336,24 @@ class CrashTests(SpoolTestCase):
         spool.confirm_taken()
         self.assertEqual((self.files(), spool.is_empty), ([], True))
 
+    def test_unreadable_for_a_while(self) -> None:
+        """What can't be read just now is neither lost nor passed over."""
+        spool = self.open(segment_size=1)
+        for seq in range(3):
+            spool.append([event(seq)])
+        read, refused = Segment.read, iter((False, True, True))
+
+        def reading(segment: Segment, start: int, count: int) -> bytes:
+            if next(refused, False):
+                raise OSError(errno.EMFILE, "Too many open files")
+            return read(segment, start, count)
+
+        with mock.patch.object(Segment, "read", reading), mock.patch.object(Spool, "_log") as log:
+            self.assertEqual([item for _, item in spool.read(MIB)], [event(0)])
+            self.assertEqual((spool.read(MIB), spool.unread, spool.damaged), ([], 2, 0))
+            self.assertEqual([item for _, item in spool.read(MIB)], [event(1), event(2)])
+        self.assertEqual((log.warn.call_count, log.critical.call_count), (1, 0))
+
     def test_after_a_power_cut(self) -> None:
         """Files that the disk had made but not written hold no event, wherever they are; those after them do."""
         spool = self.open(segment_size=1)
