@@ -73,6 +73,7 @@ class ClusterBroker(Service):
         refused: Spool | None = None,
         ttl: Mapping[str, int] | None = None,
         now: Callable[[], float] = time.time,
+        known: bool = False,
         endpoint: IStreamClientEndpoint | None = None,
     ) -> None:
         """
@@ -86,6 +87,8 @@ class ClusterBroker(Service):
         :param refused: where those wait that the broker nacked.
         :param ttl: event name → milliseconds after which an event of that name is worth nothing.
         :param outages: of the process, if it has more clusters than this one.
+        :param known: whether the cluster ran before, by a process that died: then what the broker refuses now it let us
+            have, and the others' events are not to end for it.
         :param endpoint: where to connect to, instead of what the address says.
         """
         self._reactor = reactor
@@ -93,6 +96,7 @@ class ClusterBroker(Service):
         self._client: Client | None = None
         self._answers = Answers(reactor)
         self._is_ready = False
+        self._known = known
         self._ready: list[Deferred[None]] = []
         encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent, ttl=ttl)
         self._expiry = Expiry(ttl or {}, now, self._exchange)
@@ -110,7 +114,7 @@ class ClusterBroker(Service):
         self._unconfirmed: Entry | None = None
         self._watch = LoopingCall(self._look_for_confirms)
         self._watch.clock = reactor
-        self._inbox = Inbox(reactor, cluster, handler, self._became_ready, self._settled)
+        self._inbox = Inbox(reactor, cluster, handler, self._became_ready, self._settled, known)
         self._connector = Connector(
             reactor,
             address,
@@ -128,6 +132,7 @@ class ClusterBroker(Service):
             self._connection_ended,
             fatal,
             outages or Outages(reactor),
+            known,
         )
 
     @property
@@ -249,7 +254,7 @@ class ClusterBroker(Service):
                     raise
                 if error.code == _DECLARED_OTHERWISE:
                     # Once there are events, ending would lose what can be held: somebody may delete it in time.
-                    raise (NeedsAPerson if self._is_ready else FatalError)(
+                    raise (NeedsAPerson if self._is_ready or self._known else FatalError)(
                         f"the exchange {self._exchange} exists with other properties ({error.text}): bots declare it "
                         "as a durable direct exchange, and so does rateway. Delete it; rateway declares it anew"
                     ) from None

@@ -89,6 +89,8 @@ class Connector:
     _ended: Callable[[], None]
     _fatal: IFatalReporter
     _outages: Outages
+    _known: bool = False
+    """This user of this broker had all it wants before, if by another process."""
     _random: Callable[[], float] = random.random
     client: Client | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -184,7 +186,7 @@ class Connector:
     def _judged(self, error: RatewayError, phase: str) -> RatewayError:
         """The error, or a fatal one where the broker won't have us."""
         if isinstance(error, FatalError):
-            return self._tolerated(str(error), self.started)
+            return self._tolerated(str(error), self.started or self._known)
         sentence = refusal_sentence(error, self._address, phase)
         silent = sentence is None and phase == "login" and not isinstance(error, Refused)
         self._silent_refusals = self._silent_refusals + 1 if silent else 0
@@ -192,7 +194,7 @@ class Connector:
             sentence = refusal_sentence(Refused(_ACCESS_REFUSED, "", connection=True), self._address, phase)
         if sentence is None:
             return error
-        return self._tolerated(sentence, self._was_open)
+        return self._tolerated(sentence, self._was_open or self._known)
 
     def _tolerated(self, sentence: str, had_it: bool) -> RatewayError:
         """A refusal: for a while an outage like any other, where the broker let us have before what it refuses now."""

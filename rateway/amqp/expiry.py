@@ -15,6 +15,9 @@ from .backlog import event_of
 from .frames import EventEncoder
 from .window import Entry
 
+LATE = 100
+"""Milliseconds after which it counts that an event had to wait before it came here, as behind a huge one."""
+
 SAY_EVERY = 60.0
 """Seconds between log lines about dropped events."""
 
@@ -43,6 +46,10 @@ class Expiry:
         """When, in ms since 1970; 0 for never."""
         ttl = self.ttl.get(name)
         return 0 if ttl is None else received_ms + ttl
+
+    def is_late(self, received_ms: int) -> bool:
+        """Whether an event that was received then, and comes now, may have less left than its whole time."""
+        return bool(self.ttl) and self._now() * 1000 - received_ms > LATE
 
     def fresh(
         self,

@@ -111,6 +111,8 @@ class Inbox:
     _handler: Callable[[Delivery], None]
     _ready: Callable[[], None]
     _settled: Callable[[], None]
+    _known: bool = False
+    """It was consumed before, by a process of ours that died."""
     _durable: bool = field(default=False, init=False)
     _was_ready: bool = field(default=False, init=False)
     _is_settled: bool = field(default=False, init=False)
@@ -273,7 +275,7 @@ class Inbox:
             f"cluster {self._cluster} on this broker. Stop it, or give one of them another vhost in AMQP_URI; "
             f"RabbitMQ's management page of the queue shows the consumer's address"
         )
-        if out_of_patience and not self._was_ready:
+        if out_of_patience and not (self._was_ready or self._known):
             raise FatalError(sentence)
         now = self._clock.seconds()
         self._tell_settled()

@@ -112,5 +112,5 @@ def _meanwhile(started: list[bool]) -> str:
     if all(started):
         return "events are held meanwhile"
     if any(started):
-        return "events are held meanwhile, and shards that are not started yet wait"
-    return "no shard starts before that"
+        return "events are held meanwhile; in clusters that have just begun nobody identifies before that"
+    return "sessions are resumed and their events held, but nobody identifies before that"

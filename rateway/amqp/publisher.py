@@ -68,7 +68,7 @@ class Publisher:
     _client: Client | None = field(default=None, init=False)
     _blocked: bool = field(default=False, init=False)
     _waited: bool = field(default=False, init=False)
-    """What is in line was not written in the turn in which it came."""
+    """What is in line was not written in the turn in which it came, or came late."""
     _line: Line = field(factory=Line, init=False)
     _window: Window = field(factory=Window, init=False)
     _done: int = field(default=0, init=False)
@@ -110,6 +110,8 @@ class Publisher:
                 [SpooledEvent(shard_id, session_id, seq, name, received_ms, body) for seq, name, body in dispatches]
             )
             return
+        if self._expiry.is_late(received_ms):
+            self._waited = True
         frames = self._encoder.encode(shard_id, session_id, dispatches, received_ms)
         size = sum(map(len, frames))
         self._line.extend(self._expiry.fresh(frames, shard_id, session_id, dispatches, received_ms), size)

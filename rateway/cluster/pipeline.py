@@ -36,8 +36,8 @@ _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 Fresh: TypeAlias = Sequence[tuple[int, str, Sequence[Dispatch]]]
 """Of each read: the shard, the session's id, the events that were not published before."""
 
-_Prepared: TypeAlias = tuple[int, Fresh, bool]
-"""When it was received (ms), what is to be published, and whether a session began."""
+_Prepared: TypeAlias = tuple[Sequence[int], Fresh, bool]
+"""When each read was received (ms), what is to be published, and whether a session began."""
 
 
 class EventStore(CursorStore, Protocol):
@@ -92,6 +92,8 @@ class Pipeline:
     """Told of events once they are in the cache, and published. Must not raise."""
     events: int = field(default=0, init=False)
     _batch: _Batch = field(factory=list, init=False)
+    _received: list[int] = field(factory=list, init=False)
+    """When each read of the batch came, in ms since 1970: what comes behind a long batch waits for it."""
     _scheduled: bool = field(default=False, init=False)
     _under_way: _Prepared | None = field(default=None, init=False)
     _behind: int = field(default=0, init=False)
@@ -100,6 +102,7 @@ class Pipeline:
     def take(self, shard_id: int, session: Session, dispatches: Sequence[Dispatch]) -> None:
         """Events of one read: they are flushed together with all other reads of this turn of the reactor."""
         self._batch.append((shard_id, session, dispatches))
+        self._received.append(int(self._now() * 1000))
         if self._under_way is not None:
             self._behind += sum([len(dispatch[2]) for dispatch in dispatches])
         if not self._scheduled:
@@ -146,7 +149,8 @@ class Pipeline:
         checkpoint = self._checkpoint
         fresh = [(shard, session.id, checkpoint.unkept(shard, session.id, got)) for shard, session, got in batch]
         begun, checkpoint.has_begun = checkpoint.has_begun, False
-        return int(self._now() * 1000), fresh, begun
+        received, self._received = self._received, []
+        return received, fresh, begun
 
     def _put(self, batch: _Batch, prepared: _Prepared) -> None:
         self._publish(prepared)
@@ -156,9 +160,9 @@ class Pipeline:
             self._tell(prepared[1])
 
     def _publish(self, prepared: _Prepared) -> None:
-        received_ms, fresh, begun = prepared
+        received, fresh, begun = prepared
         publisher = self._publisher
-        for shard_id, session_id, dispatches in fresh:
+        for (shard_id, session_id, dispatches), received_ms in zip(fresh, received, strict=True):
             publisher.publish(shard_id, session_id, dispatches, received_ms)
             self.events += len(dispatches)
         if begun:

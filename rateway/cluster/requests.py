@@ -119,9 +119,9 @@ class _Return:
 class CacheRequests:
     """Answers the queries of one cluster's inbox, from the cache of all clusters.
 
-    What is looked up by its ids is answered at once. What may take long is done in turns, so that it holds up neither
-    the former nor any event; and what Discord has to be asked for waits. Then an answer may come after that of a later
-    question.
+    What is looked up by its ids is answered at once, or, if it is much, before what may take long. That is done in
+    turns, so that it holds up neither the former nor any event; and what Discord has to be asked for waits. Then an
+    answer may come after that of a later question.
     """
 
     _log = Logger()
@@ -164,18 +164,15 @@ class CacheRequests:
     def _ask(self, questions: Sequence[Question], together: bool, to: _Return) -> None:
         """Send the answer, at once if it can be had so, or when it is there."""
         cache, turns = self._desk.cache, self._desk.turns
-        if together:
-            work, at_once = ask_all(cache.ask, questions), turns.is_idle
-        else:
-            (question,) = questions
-            work, at_once = cache.ask(question), turns.is_idle or question.query.steps is None
-        if at_once:
+        is_short = all(question.query.steps is None for question in questions)
+        work = ask_all(cache.ask, questions) if together else cache.ask(questions[0])
+        if turns.is_idle or (is_short and not together):
             try:
                 next(work)
             except StopIteration as end:
                 self._send(to, end.value)
                 return
-        done = turns.add(work)
+        done = turns.add(work, is_short=is_short)
         done.addCallbacks(partial(self._send, to), partial(self._refuse, to))
         done.addErrback(self._failed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from twisted.application.service import MultiService
@@ -34,6 +34,7 @@ from .pipeline import Pipeline
 from .requests import CacheRequests, Desk
 from .safekeeping import Safekeeping
 from .spools import Spools
+from .threshold import Threshold
 
 
 class ClusterService(MultiService):
@@ -59,7 +60,12 @@ class ClusterService(MultiService):
         fatal: IFatalReporter,
         send_elsewhere: Send,
         now: Callable[[], float] = time.time,
+        *,
+        again: bool = False,
     ) -> None:
+        """
+        :param again: whether another process ran it before, and died.
+        """
         super().__init__()
         self.cluster = cluster
         self._answers = True
@@ -86,8 +92,10 @@ class ClusterService(MultiService):
             refused=spools.refused,
             ttl=config.event_ttl,
             now=now,
+            known=again,
         )
         self._broker.setServiceParent(self)
+        threshold = Threshold(gate, self._broker.when_ready)
         chunking = desk.chunking
         tell = None if chunking is None else chunking.told
         self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now, tell=tell)
@@ -107,7 +115,7 @@ class ClusterService(MultiService):
                 shard,
                 settings,
                 self._pipeline,
-                gate,
+                threshold,
                 fatal,
                 session=resumable[shard].session if shard in resumable else None,
                 refill=shard in resumable and resumable[shard].refill,
@@ -132,10 +140,15 @@ class ClusterService(MultiService):
         )
 
     def startService(self) -> None:
-        """Connect to the broker; the shards follow once there is an exchange for their events."""
+        """Connect to the broker, and go on with the sessions there are: their events can be held until it is there.
+
+        Who has none follows once there is an exchange and a queue (:mod:`.threshold`).
+        """
         super().startService()
+        self._safekeeping.start()
+        self._start_shards([shard for shard in self.shards.values() if shard.session is not None])
         ready = self._broker.when_ready()
-        ready.addCallback(lambda _: self._start_shards())
+        ready.addCallback(lambda _: self._start_shards(self.shards.values()))
         ready.addErrback(partial(self._log.failure, "starting the shards of cluster {n}", n=self.cluster.number))
 
     def stopService(self) -> Deferred[None]:
@@ -160,11 +173,10 @@ class ClusterService(MultiService):
             "shards": {shard: service.state for shard, service in self.shards.items()},
         }
 
-    def _start_shards(self) -> None:
-        if self.running:
-            for shard in self.shards.values():
+    def _start_shards(self, shards: Iterable[ShardService]) -> None:
+        for shard in shards:
+            if self.running and shard.parent is None:
                 shard.setServiceParent(self)
-            self._safekeeping.start()
 
     async def _stop(self, final: bool) -> None:
         if not self.running:

@@ -87,10 +87,11 @@ class Configure(Command):
 class RunClusters(Command):
     """Run these clusters; answered when all of them are started.
 
-    ``crashed``: a fault in native code ended the child that ran them before.
+    ``crashed``: a fault in native code ended the child that ran them before. ``again``: there was one, whatever
+    ended it.
     """
 
-    arguments = [(b"clusters", Numbers()), (b"crashed", Boolean())]
+    arguments = [(b"clusters", Numbers()), (b"crashed", Boolean()), (b"again", Boolean())]
 
 
 class Status(Command):

@@ -88,10 +88,11 @@ class Clusters:
         self._turns = Turns(reactor)
         self._stopping = False
 
-    async def run(self, numbers: Sequence[int], crashed: bool = False) -> None:
+    async def run(self, numbers: Sequence[int], crashed: bool = False, again: bool = False) -> None:
         """Open the stores, then start the clusters.
 
         :param crashed: whether a fault in native code ended the child that ran them before.
+        :param again: whether there was such a child, whatever ended it.
         :raises ConfigError: if a store can't be opened.
         :raises CancelledError: if they are to stop before they started.
         """
@@ -120,7 +121,7 @@ class Clusters:
             self._log.info("{found}", found=cache_found(found, self._parts.now()))
         desk = self._desk = self._make_desk(self._cache)
         for number, store in stores.items():
-            self._start(plan.clusters[number - 1], store, spools[number], desk)
+            self._start(plan.clusters[number - 1], store, spools[number], desk, again)
 
     async def stop(self, final: bool = False) -> None:
         """Stop all clusters at the same time, each in its order."""
@@ -189,7 +190,7 @@ class Clusters:
         patience = Patience(self._reactor, cache.lacks, self._send, lambda guild: shard_of(guild, self._total))
         return Desk(cache, self._turns, chunking, patience)
 
-    def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools, desk: Desk) -> None:
+    def _start(self, cluster: Cluster, store: ClusterStore, spools: Spools, desk: Desk, again: bool) -> None:
         resumable = sorted(store.sessions())
         service: ClusterService = self._parts.make_cluster(
             self._reactor,
@@ -204,6 +205,7 @@ class Clusters:
             self._outages,
             self._fatal,
             self._send,
+            again=again,
         )
         self._services[cluster.number] = service
         service.startService()

@@ -76,14 +76,14 @@ class Inside(CommandLocator):
         return {}
 
     @commands.RunClusters.responder
-    async def run_clusters(self, clusters: list[int], crashed: bool) -> dict[str, object]:
+    async def run_clusters(self, clusters: list[int], crashed: bool, again: bool) -> dict[str, object]:
         """Run them; what only the operator can mend ends the whole fleet."""
         running = self._clusters
         if running is None:
             # Told to stop before it was told to run.
             return {}
         try:
-            await running.run(clusters, crashed)
+            await running.run(clusters, crashed, again)
         except (ConfigError, FatalError) as error:
             if running is self._clusters:
                 self._fatal.report_fatal(error)

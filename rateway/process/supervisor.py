@@ -161,6 +161,8 @@ class Supervisor:
         self._again: IDelayedCall | None = None
         self._stopping = False
         self._crashed = False
+        self._ran = False
+        """A child ran the clusters."""
         self._gone: Deferred[None] | None = None
 
     @property
@@ -243,7 +245,8 @@ class Supervisor:
             commands.Configure, config=orders.config, gateway_url=orders.gateway_url, total=orders.total
         )
         numbers = [cluster.number for cluster in self.clusters]
-        await life.link.ask(commands.RunClusters, clusters=numbers, crashed=self._crashed)
+        await life.link.ask(commands.RunClusters, clusters=numbers, crashed=self._crashed, again=self._ran)
+        self._ran = True
 
     def _mute(self, failure: Failure, life: Life) -> None:
         """It doesn't take its orders: if it isn't dead already, it ends what it runs, and is started anew."""

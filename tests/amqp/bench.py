@@ -81,8 +81,9 @@ class Bench:
         session: str = "s",
         size: int = 20,
         name: str = "MESSAGE_CREATE",
+        ago: float = 0.0,
     ) -> None:
-        received_ms = int(self.scripted.clock.seconds() * 1000)
+        received_ms = int((self.scripted.clock.seconds() - ago) * 1000)
         self.broker.publish(shard, session, events(first, count, size, name), received_ms)
         self.broker.flush()
 

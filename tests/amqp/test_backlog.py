@@ -383,6 +383,17 @@ class ExpiryTests(BenchTestCase):
         bench.publish(2, 1)
         self.assertEqual(self.expirations(bench), [(1, "3000"), (2, None)])
 
+    def test_came_late(self) -> None:
+        """What waited before it came here, as behind a huge guild, has what is left, or is dropped."""
+        bench = self.bench(ttl=self.TTL)
+        bench.scripted.advance(20)
+        bench.publish(1, 1, name="INTERACTION_CREATE", ago=1.0)
+        bench.publish(2, 1, name="INTERACTION_CREATE", ago=4.0)
+        bench.publish(3, 1, name="INTERACTION_CREATE")
+        bench.scripted.pump()
+        self.assertEqual(self.expirations(bench), [(1, "2000"), (3, "3000")])
+        self.assertEqual((bench.broker.expired, bench.broker.held_events), ({"INTERACTION_CREATE": 1}, 0))
+
     def test_waited_in_memory(self) -> None:
         """What waited has what is left of its time; what has none left is dropped, and counted as settled."""
         bench = self.bench(ttl=self.TTL)

@@ -181,6 +181,16 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual([call[0] for name, call in self.calls if name == "publish"], [0, 1])  # type: ignore[index]
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_received_when_it_was_read(self) -> None:
+        """What waits behind a long batch bears the time at which it came, not that at which it goes on."""
+        times = itertools.count(1)
+        self.pipeline._now = lambda: float(next(times))
+        self.long_batch(4)
+        self.pipeline.take(1, B, [(2, "X", b"3")])
+        self.clock.pump([0] * 20)
+        published = [call[3] for name, call in self.calls if name == "publish"]  # type: ignore[index]
+        self.assertEqual(published, [1000, 2000, 3000])
+
     def test_slices_share_a_turn(self) -> None:
         """As many of them as go into five milliseconds."""
         self.long_batch(5, a_turn=3)

@@ -211,6 +211,18 @@ class TurnTests(RequestsTestCase):
         self.clock.pump([0] * 100)
         self.assertEqual(self.bodies(), [b'{"id":"1"}', *[b"[1,2]"] * 10])
 
+    def test_short_ones_together_overtake(self) -> None:
+        """So are lookups in one request: before all lists, if not in the same moment."""
+        for number in range(10):
+            self.ask({"type": "GuildMembers", "arguments": [number]}, reply_to="list")
+        lookup = {"type": "Guild", "arguments": [1]}
+        self.ask({"requests": [lookup, lookup]}, reply_to="two")
+        self.ask({"requests": [lookup, {"type": "GuildMembers", "arguments": [1]}]}, reply_to="mixed")
+        self.clock.pump([0] * 100)
+        self.assertEqual(self.bodies()[0], b'[{"id":"1"},{"id":"1"}]')
+        self.assertEqual(self.bodies()[-1], b'[{"id":"1"},[1,2]]')
+        self.assertEqual(len(self.bodies()), 12)
+
     def test_short_list_at_once(self) -> None:
         """A list that needs no pause is answered at once, if nothing else is under way."""
         self.cache.steps = 0

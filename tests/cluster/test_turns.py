@@ -79,11 +79,36 @@ class TurnsTests(SynchronousTestCase):
         self.turn(40)
         self.assertEqual(finished, [name.upper() for name in names])
 
+    def test_known_to_be_short(self) -> None:
+        """It comes before all that may be long, one after the other; that goes on afterwards, as many as before."""
+        finished: list[str] = []
+        for number in range(SIDE_BY_SIDE + 1):
+            self.turns.add(self.work(f"long{number}", 2)).addCallback(finished.append)
+        self.turn(1)
+        for name in ("a", "b"):
+            self.turns.add(self.work(name, 2), is_short=True).addCallback(finished.append)
+        self.turn(6)
+        self.assertEqual((self.journal[1:5], finished[:2]), (["a", "a", "b", "b"], ["A", "B"]))
+        self.turn(20)
+        self.assertEqual((len(finished), self.turns.is_idle), (SIDE_BY_SIDE + 3, True))
+        self.assertNotIn("long4", self.journal[: self.journal.index("long3")])
+
+    def test_short_though_the_others_are_too_many(self) -> None:
+        """What waits is counted apart."""
+        for number in range(SIDE_BY_SIDE + WAITING):
+            self.turns.add(self.work(str(number), 1))
+        done = self.turns.add(self.work("short", 1), is_short=True)
+        self.turn(2)
+        self.assertEqual(self.successResultOf(done), "SHORT")
+
     def test_bound(self) -> None:
         """More than so many don't wait."""
         for number in range(SIDE_BY_SIDE + WAITING):
             self.turns.add(self.work(str(number), 1))
         self.assertRaises(RequestRefused, self.turns.add, self.work("more", 1))
+        for number in range(WAITING):
+            self.turns.add(self.work(str(number), 1), is_short=True)
+        self.assertRaises(RequestRefused, self.turns.add, self.work("more", 1), is_short=True)
 
     def test_failing(self) -> None:
         """What raises fails by itself."""

@@ -210,6 +210,29 @@ class ExchangeTests(LineTestCase):
         await self.arrived(again, 40)
         self.assertEqual((len(simulator.connections), simulator.closes), (1, []))
 
+    async def test_a_child_dies_while_it_is_declared_otherwise(self) -> None:
+        """The next one holds on too: its session is resumed, its events are held, nobody else is ended."""
+        simulator, program, _ = await self.started()
+        await self.line.cut()
+        self.send(simulator, 0, 20)
+        await self.received(simulator)
+        await self.declared_otherwise("rateway-1")
+        await self.line.open()
+        await program.until_said("exists with other properties")
+        program.kill_child(0)
+        await self.until(lambda: simulator.resumes and simulator.is_connected(0), "the session's next connection")
+        self.send(simulator, 20, 20)
+        await self.received(simulator)
+        said = lambda: sum("exists with other properties" in line for line in program.lines)  # noqa: E731
+        await self.until(lambda: said() >= 2, "the next child's word")
+        self.assertIsNone(program.exit_code)
+        await self.line.cut()
+        await deferToThread(self.vhost.api.call, "DELETE", "exchanges", self.vhost.name, "rateway-1")
+        again, _ = await self.lasting()
+        await self.line.open()
+        await self.arrived(again, 40)
+        self.assertEqual(({r.answer for r in simulator.resumes}, len(simulator.identifies)), ({"resumed"}, 1))
+
     async def test_deleted_under_us(self) -> None:
         """RabbitMQ closes the channel amid publishing (404): what it did not confirm is published again, in order."""
         simulator, program, worker = await self.started()
@@ -249,6 +272,30 @@ class SilentTests(LineTestCase):
         self.assertEqual(len(set(ids)), 10)
         self.assertEqual(await program.stop(), 0)
         self.assertFalse(program.said("has not confirmed"), program.text)
+
+
+class RestartTests(LineTestCase):
+    """rateway is started while its broker is away."""
+
+    async def test_sessions_go_on(self) -> None:
+        """They are resumed at once, and their events held; nobody identifies before the broker is there."""
+        simulator, program, _ = await self.started(shards=2)
+        await self.line.cut()
+        self.send(simulator, 0, 10)
+        await self.received(simulator)
+        self.assertEqual(await program.stop(), 0)
+        simulator.forget_session(1)
+        again = self.rateway(simulator, AMQP_URI=self.by_line)
+        await self.until(lambda: len(simulator.resumes) == 2, "both shards to resume")
+        self.send(simulator, 10, 10)
+        await self.received(simulator)
+        await again.until_said("no connection to the broker")
+        self.assertEqual(len(simulator.identifies), 2)
+        worker, _ = await self.lasting()
+        await self.line.open()
+        await self.arrived(worker, 20)
+        await self.until(lambda: len(simulator.identifies) == 3, "the other one to identify")
+        self.assertEqual(sorted(resume.answer for resume in simulator.resumes), ["invalid", "resumed"])
 
 
 class InboxTests(LineTestCase):

@@ -81,8 +81,9 @@ class FakeChild(CommandLocator):
         return {}
 
     @commands.RunClusters.responder
-    def run_clusters(self, clusters: list[int], crashed: bool) -> dict[str, object]:
+    def run_clusters(self, clusters: list[int], crashed: bool, again: bool) -> dict[str, object]:
         self.heard.append(("run anew" if crashed else "run", clusters))
+        self.again = again
         return {}
 
     @commands.Status.responder

@@ -96,7 +96,7 @@ class MembersTests(SynchronousTestCase):
     def run_(self, config: Config = CONFIG) -> Desk:
         """Run the first cluster; the desk it got."""
 
-        def make_cluster(reactor: Any, cluster: Any, *rest: Any) -> Service:
+        def make_cluster(reactor: Any, cluster: Any, *rest: Any, again: bool) -> Service:
             self.service = Service(rest[5], {0: Shard()})
             return self.service
 

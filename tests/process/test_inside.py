@@ -124,7 +124,7 @@ class InsideTests(SynchronousTestCase):
         self.clock = Clock()
         self.journal: list[Any] = []
         self.services: dict[int, Service] = {}
-        self.unusable = self.crashed = False
+        self.unusable = self.crashed = self.again = False
         self.locked, self.always_locked = 0, ""
         self.redactor = Redactor()
         self.parent = Outside()
@@ -151,8 +151,9 @@ class InsideTests(SynchronousTestCase):
         return Store(self.journal, folder)
 
     def make_cluster(
-        self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, *rest: Any
+        self, reactor: Any, cluster: Cluster, total: int, config: Config, url: str, store: Any, *rest: Any, again: bool
     ) -> Service:
+        self.assertEqual(again, self.again)
         self.assertEqual((total, config, url), (5, CONFIG, "wss://g"))
         self.services[cluster.number] = Service(self.journal, cluster, rest[-2])
         self.send = rest[-1]
@@ -165,7 +166,7 @@ class InsideTests(SynchronousTestCase):
 
     def run_(self, *clusters: int) -> Deferred[dict[str, Any]]:
         self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
-        return self.ask(commands.RunClusters, clusters=list(clusters), crashed=self.crashed)
+        return self.ask(commands.RunClusters, clusters=list(clusters), crashed=self.crashed, again=self.again)
 
     def test_clusters_run_once_every_store_is_open(self) -> None:
         """Each is told of, with the shards that have a session."""
@@ -258,8 +259,8 @@ class InsideTests(SynchronousTestCase):
         self.successResultOf(running)
 
     def test_a_predecessor_that_crashed(self) -> None:
-        """The stores hear of it."""
-        self.crashed = True
+        """The stores hear of it, and the clusters that there was one."""
+        self.crashed = self.again = True
         self.successResultOf(self.run_(1, 2))
         self.assertEqual([each[0] for each in self.journal].count("opened"), 2)
 
@@ -267,7 +268,7 @@ class InsideTests(SynchronousTestCase):
         """And what was opened before is closed."""
         self.successResultOf(self.ask(commands.Configure, config=to_wire(CONFIG), gateway_url="wss://g", total=5))
         self.always_locked = "cluster-2"
-        running = self.ask(commands.RunClusters, clusters=[1, 2], crashed=False)
+        running = self.ask(commands.RunClusters, clusters=[1, 2], crashed=False, again=False)
         self.clock.pump([0.25] * int(LOCK_WAIT * 4 + 2))
         self.pump.flush()
         self.successResultOf(running)

@@ -49,7 +49,7 @@ class LinkTests(SynchronousTestCase):
     def test_every_command_travels(self) -> None:
         """A list of numbers, a flag, a status."""
         for command, arguments in (
-            (commands.RunClusters, {"clusters": list(range(1, 2000)), "crashed": False}),
+            (commands.RunClusters, {"clusters": list(range(1, 2000)), "crashed": False, "again": False}),
             (commands.Stop, {"final": True}),
             (commands.Status, {"cluster": 7}),
         ):
@@ -76,7 +76,7 @@ class LinkTests(SynchronousTestCase):
     def test_the_largest_plan_travels(self) -> None:
         """As many clusters as TOTAL_SHARDS allows in one process; the largest cluster's sessions in any pattern."""
         clusters = list(range(1, MOST_SHARDS + 1))
-        asked = self.outside.ask(commands.RunClusters, clusters=clusters, crashed=False)
+        asked = self.outside.ask(commands.RunClusters, clusters=clusters, crashed=False, again=True)
         self.pump.flush()
         self.successResultOf(asked)
         self.assertTrue(self.child.heard == [("run", clusters)])

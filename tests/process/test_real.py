@@ -80,7 +80,7 @@ class ChildTests(RealProcessTestCase):
     async def configured(self) -> None:
         config = Config(token=TOKEN, intents=1, amqp_uri="amqp://u:pass-word@h")
         await self.link.ask(commands.Configure, config=to_wire(config), gateway_url="wss://g", total=4)
-        await self.link.ask(commands.RunClusters, clusters=[], crashed=False)
+        await self.link.ask(commands.RunClusters, clusters=[], crashed=False, again=False)
 
     async def test_no_secret_where_others_may_read(self) -> None:
         """Neither in its arguments nor in its environment, though it knows them."""

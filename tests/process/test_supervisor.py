@@ -93,11 +93,13 @@ class SupervisorTests(SynchronousTestCase):
     def test_one_that_crashed(self) -> None:
         """Who comes after a fault in native code is told of it, for the store may be its cause; others aren't."""
         self.start()
+        self.assertFalse(self.spawner.children[-1].again)
         for number, crashed in ((11, True), (9, False), (6, True), (7, True), (15, False)):
             self.spawner.processes[-1].end(signal=number)
             self.clock.advance(61.0)
             self.spawner.flush()
             self.assertEqual(self.spawner.children[-1].heard[1][0], "run anew" if crashed else "run")
+            self.assertTrue(self.spawner.children[-1].again)
 
     def test_one_that_dies_again_and_again_comes_back_ever_later(self) -> None:
         """1, 2, 4 … 60 s, and 1 s again after a minute of life."""
