@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 from twisted.logger import Logger
 
 SIZE = 32 * 1024 * 1024
-_PIECE = bytes(64 * 1024)
+_PIECE, _BLOCK = bytes(64 * 1024), bytes(4096)
 
+_TRIES = 20
+"""Times that it is filled: meanwhile others may delete what they have on it."""
 
 PREFIX = "rateway-chaos-"
 """What the folders with such disks begin with; the pid of their process follows."""
@@ -32,12 +35,14 @@ class SmallDisk:
     """A tmpfs; only root may mount one.
 
     :ivar mounted: there is one. Without it :meth:`fill` does nothing.
+    :ivar fillings: how often it was full.
     """
 
     _log = Logger()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.fillings = 0
         sweep_stale()
         folder.mkdir(mode=0o700)
         done = subprocess.run(
@@ -64,16 +69,39 @@ class SmallDisk:
             (home / "spool").symlink_to(self._folder / str(cluster))
 
     def fill(self) -> None:
-        """A ballast file takes all that is left."""
+        """A ballast file takes all that is left.
+
+        :raises AssertionError: if a block more can be written all the same.
+        """
         if not self.mounted:
             return
+        for _ in range(_TRIES):
+            self._take_all()
+            if self._is_full():
+                self.fillings += 1
+                return
+        raise AssertionError(f"the small disk has room, though it was filled {_TRIES} times")
+
+    def _take_all(self) -> None:
         with (self._folder / "ballast").open("ab", buffering=0) as ballast:
-            for piece in (_PIECE, _PIECE[:4096], _PIECE[:1]):
+            for piece in (_PIECE, _BLOCK, _BLOCK[:1]):
                 try:
                     while ballast.write(piece):
                         pass
                 except OSError:
                     continue
+
+    def _is_full(self) -> bool:
+        """Whether it refuses a block, for want of room."""
+        probe = self._folder / "probe"
+        try:
+            with probe.open("wb", buffering=0) as file:
+                file.write(_BLOCK)
+        except OSError as error:
+            return error.errno == errno.ENOSPC
+        finally:
+            probe.unlink(missing_ok=True)
+        return False
 
     def clear(self) -> None:
         """Throw the ballast out."""

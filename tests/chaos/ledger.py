@@ -3,7 +3,8 @@
 First deliveries must be in order, but for one thing that no sender can help: a RabbitMQ that is killed may keep events
 that it did not confirm, and lose earlier ones that it did not confirm either (a classic queue writes large messages to
 another file than small ones). All of them are published again then, in order: the lost one comes for the first time
-behind the others, and these come once more behind it.
+behind the others, and these come once more behind it. All of them were sent before it died: what is sent later goes to
+the next broker, behind all that was not confirmed.
 """
 
 from __future__ import annotations
@@ -45,14 +46,12 @@ class Ledger:
     :ivar wrong: what must not be, in words; every kind of fault is written out a few times and counted.
     :ivar arrived: events that came; ``duplicates`` how many came once more than needed; ``late`` how many came for the
         first time behind later ones, for the broker had lost them alone.
-    :ivar broker_died: since the last :meth:`roll`: it may have lost events amid others.
     """
 
     wrong: list[str] = field(factory=list)
     arrived: int = 0
     duplicates: int = 0
     late: int = 0
-    broker_died: bool = False
     _faults: Counter[str] = field(factory=Counter)
     _seen: dict[Identity, tuple[str, int, int]] = field(factory=dict)
     _seen_before: dict[Identity, tuple[str, int, int]] = field(factory=dict)
@@ -63,6 +62,16 @@ class Ledger:
     """Sessions that another one of their shard followed."""
     _owed: set[Identity] = field(factory=set)
     """What came before an earlier event, and must come once more behind it."""
+    _at_stake: dict[tuple[int, str], int] = field(factory=dict)
+    """Shard and session → the sequence up to which a broker that died may have lost events amid others."""
+
+    def broker_died(self, newest: Iterable[Identity]) -> None:
+        """A broker is dead by now.
+
+        :param newest: the newest event of each session, RESUMED included: of nothing later may the broker have lost
+            some amid others.
+        """
+        self._at_stake.update({(shard, session): seq for shard, session, seq in newest})
 
     def arrive(self, event: Received) -> None:
         """A delivery."""
@@ -90,7 +99,7 @@ class Ledger:
         last = self._last.get(shard)
         if last is not None and last[0] == session:
             if seq < last[1]:
-                if self.broker_died:
+                if last[1] <= self._at_stake.get((shard, session), 0):
                     self.late += 1
                     self._owed |= self._came_between(key, last[1])
                 else:
@@ -139,7 +148,7 @@ class Ledger:
     def roll(self) -> None:
         """A new period: what is sent from now on is judged by itself."""
         self._seen_before, self._seen = self._seen, {}
-        self.broker_died = False
+        self._at_stake.clear()
 
     def _note(self, kind: str, words: str) -> None:
         self._faults[kind] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import uuid
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -46,16 +47,18 @@ class Node:
         await deferToThread(vhost.api.call, "PUT", "permissions", vhost.name, vhost.api.user, body=grants)
         return vhost
 
-    async def die(self, seconds: float, *, hanging: float = 0.0) -> None:
+    async def die(self, seconds: float, *, hanging: float = 0.0, dead: Callable[[], None] = lambda: None) -> None:
         """SIGKILL; it is started again after a while, and fires when it serves.
 
         :param hanging: seconds for which it hangs before that: what it is sent meanwhile it never confirms.
+        :param dead: called once it is dead.
         """
         self.serves = False
         if hanging:
             self._broker.suspend()
             await self._pause(hanging)
         await self._broker.kill()
+        dead()
         await self._pause(seconds)
         await self.start()
 

@@ -43,11 +43,35 @@ class DiskTests(SynchronousTestCase):
         disk.hold_spools(folder.parent / "state", [1, 2])
         spool = folder.parent / "state" / "cluster-2" / "spool" / "file"
         disk.fill()
+        self.assertEqual(disk.fillings, 1)
+        self.assertEqual({path.name for path in folder.iterdir()}, {"1", "2", "ballast"})
         with self.assertRaises(OSError):
             spool.write_bytes(b"x" * 8192)
         disk.clear()
         spool.write_bytes(b"x" * 8192)
         self.assertEqual((folder / "2" / "file").stat().st_size, 8192)
+
+    def test_not_full(self) -> None:
+        """A disk that takes a block more is noticed: a fault that does nothing proves nothing."""
+        _, disk = self.disk()
+        self.patch(disk, "_take_all", lambda: None)
+        self.assertRaises(AssertionError, disk.fill)
+        self.assertEqual(disk.fillings, 0)
+
+    def test_room_made_meanwhile(self) -> None:
+        """Whoever deletes something while it is filled only has it filled once more."""
+        folder, disk = self.disk()
+        (folder / "file").write_bytes(b"x" * 8192)
+        take_all, taken = disk._take_all, []
+
+        def take() -> None:
+            take_all()
+            (folder / "file").unlink(missing_ok=True)
+            taken.append(1)
+
+        self.patch(disk, "_take_all", take)
+        disk.fill()
+        self.assertEqual((len(taken), disk.fillings), (2, 1))
 
     def test_removed(self) -> None:
         """Nothing is mounted any more, and its folder is gone."""

@@ -11,7 +11,7 @@ from rateway.simulator.records import Sent
 from tests.integration.worker import Received
 
 from .cachecheck import Question, difference
-from .ledger import Ledger, by_identity
+from .ledger import Identity, Ledger, by_identity
 
 
 def sent(seq: int, shard: int = 0, session: str = "a", body: bytes = b"{}", name: str = "TEST") -> Sent:
@@ -25,6 +25,11 @@ def arrival(event: Sent, body: bytes | None = None) -> Received:
         headers={"shard_id": event.shard, "seq": event.seq},
     )
     return Received("rateway-1", event.name, event.d if body is None else body, properties)
+
+
+def newest(events: list[Sent]) -> list[Identity]:
+    """The last one of these, which are of one session."""
+    return list(by_identity(events))[-1:]
 
 
 class LedgerTests(SynchronousTestCase):
@@ -88,18 +93,64 @@ class LedgerTests(SynchronousTestCase):
             ((3, 2, 1, 0), ["out-of-order"]),
             ((0, 2, 2, 3, 3, 1), ["out-of-order"]),
         ):
-            ledger = Ledger(broker_died=True)
+            ledger = Ledger()
+            ledger.broker_died(newest(events))
             for index in order:
                 ledger.arrive(arrival(events[index]))
             self.assertEqual(ledger.lacks(by_identity(events)), bool(wrong), order)
             ledger.judge(events)
             self.assertEqual(list(dict.fromkeys(words.partition(":")[0] for words in ledger.wrong)), wrong, order)
-            ledger.roll()
-            self.assertFalse(ledger.broker_died)
+
+    def test_sent_after_a_broker_died(self) -> None:
+        """It goes behind all that the dead one had not confirmed: nothing of its own comes before an earlier event."""
+        before, after = [sent(1), sent(2), sent(3)], [sent(4), sent(5)]
+        for order, wrong in (
+            ((0, 2, 1, 2, 3, 4), []),
+            ((0, 2, 3, 1, 2, 3, 4), ["out-of-order"]),
+            ((0, 1, 2, 4, 3, 4), ["out-of-order"]),
+        ):
+            ledger, events = Ledger(), before + after
+            ledger.broker_died(newest(before))
+            for index in order:
+                ledger.arrive(arrival(events[index]))
+            ledger.judge(events)
+            self.assertEqual(list(dict.fromkeys(words.partition(":")[0] for words in ledger.wrong)), wrong, order)
+
+    def test_two_brokers_died(self) -> None:
+        """Of what was sent between their deaths the second one may have lost some."""
+        ledger, events = Ledger(), [sent(1), sent(2), sent(3)]
+        ledger.broker_died(newest(events[:1]))
+        ledger.broker_died(newest(events))
+        for index in (0, 2, 1, 2):
+            ledger.arrive(arrival(events[index]))
+        ledger.judge(events)
+        self.assertEqual((ledger.wrong, ledger.late), ([], 1))
+
+    def test_broker_died_in_the_period_before(self) -> None:
+        """All that it had not confirmed has come since."""
+        ledger, first, second = Ledger(), [sent(1)], [sent(2), sent(3)]
+        ledger.broker_died(newest(first))
+        ledger.arrive(arrival(first[0]))
+        ledger.judge(first)
+        ledger.roll()
+        for event in (second[1], second[0], second[1]):
+            ledger.arrive(arrival(event))
+        ledger.judge(second)
+        self.assertEqual([words.partition(":")[0] for words in ledger.wrong], ["out-of-order"])
+
+    def test_other_shards_are_not_excused(self) -> None:
+        """Each session has its own newest event at a broker's death."""
+        ledger, events = Ledger(), [sent(1, shard=1), sent(2, shard=1)]
+        ledger.broker_died(newest([sent(1), sent(2)]))
+        for event in (events[1], events[0], events[1]):
+            ledger.arrive(arrival(event))
+        ledger.judge(events)
+        self.assertEqual([words.partition(":")[0] for words in ledger.wrong], ["out-of-order"])
 
     def test_resumed_need_not_come_again(self) -> None:
         """Behind what a killed broker lost, a replay brings all but RESUMED."""
-        ledger, events = Ledger(broker_died=True), [sent(1), sent(2, name="RESUMED"), sent(3)]
+        ledger, events = Ledger(), [sent(1), sent(2, name="RESUMED"), sent(3)]
+        ledger.broker_died(newest(events))
         for index in (1, 2, 0, 2):
             ledger.arrive(arrival(events[index]))
         self.assertFalse(ledger.lacks(by_identity(events)))

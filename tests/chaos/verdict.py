@@ -14,7 +14,8 @@ STOP_WITHIN, EARLY_STOP_WITHIN = 5.0, 10.0
 ready to run, but the machine let others run, are not its own."""
 
 PARENT_MEMORY, CHILD_MEMORY = 120 * MIB, 256 * MIB
-"""What a process may have in memory (RSS). A child holds at most 64 MiB of events that the broker hasn't confirmed."""
+"""What a process may have in memory (RSS). A child of two clusters holds 32 MiB of events that the broker hasn't
+confirmed, and what one read of each shard brought."""
 
 ENDING = frozenset({1000, 1001, None})
 """Codes that end a session when a client closes with them; None is a close frame without one."""
@@ -38,6 +39,8 @@ def find_wrong(world: World) -> list[str]:
         wrong.append(f"sessions closed for good: codes {odd}")
     if world.traffic.failure:
         wrong.append(world.traffic.failure)
+    if world.disk is not None and world.disk.mounted and world.disk.fillings != world.figures.faults["full-disk"]:
+        wrong.append(f"the disk was full {world.disk.fillings} times in {world.figures.faults['full-disk']} faults")
     for stops, within in ((fleet.stops, STOP_WITHIN), (fleet.early_stops, EARLY_STOP_WITHIN)):
         wrong += [f"SIGTERM took {took:.2f} s, {within:g} are allowed" for took in stops if took >= within]
     for who, peak, bound in (("parent", fleet.parent_peak, PARENT_MEMORY), ("child", fleet.child_peak, CHILD_MEMORY)):

@@ -186,8 +186,11 @@ class World:
 
     async def kill_broker(self, seconds: float, *, hanging: float = 0.0) -> None:
         """As :meth:`.node.Node.die`; the judge is told what that excuses."""
-        self.ledger.broker_died = True
-        await self.node.die(seconds, hanging=hanging)
+
+        def dead() -> None:
+            self.ledger.broker_died((session.shard, session.id, session.seq) for session in self.simulator.sessions)
+
+        await self.node.die(seconds, hanging=hanging, dead=dead)
 
     async def until(self, met: Callable[[], object], what: str) -> None:
         """Wait for anything that must come about."""
