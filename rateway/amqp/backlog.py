@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall
 
 from rateway.spool.record import SpooledEvent
 from rateway.spool.spool import Spool, SpoolFull
@@ -12,6 +14,9 @@ from rateway.spool.spool import Spool, SpoolFull
 from .frames import read_event
 from .room import Room
 from .window import Entry
+
+READ_AGAIN = 1.0
+"""Seconds after which a spool is read again that could not be read."""
 
 
 def event_of(entry: Entry) -> SpooledEvent:
@@ -24,13 +29,17 @@ def event_of(entry: Entry) -> SpooledEvent:
 class Backlog:
     """The spool, and what didn't fit into it; and which sequences are kept by being here.
 
+    :ivar _readable: called when the spool may be read again that could not be.
     :ivar over: events that the disk doesn't take either, in memory: reading from Discord has stopped meanwhile.
     """
 
     spool: Spool
     _room: Room
     _on_kept: Callable[[Mapping[int, tuple[str, int]]], None]
+    _clock: Any
+    _readable: Callable[[], None]
     over: list[SpooledEvent] = field(factory=list, init=False)
+    _call: IDelayedCall | None = field(default=None, init=False)
     _kept: dict[int, tuple[str, int]] = field(factory=dict, init=False)
     _told: dict[int, tuple[str, int]] = field(factory=dict, init=False)
 
@@ -91,6 +100,29 @@ class Backlog:
             kept, self._kept = self._kept, {}
             self._told.update(kept)
             self._on_kept(kept)
+
+    def read(self, limit: int) -> list[tuple[int, SpooledEvent]] | None:
+        """The next events of the spool; ``None`` if they can't be read just now: whoever wants them is called then."""
+        batch = self.spool.read(limit)
+        if batch or not self.spool.unread:
+            return batch
+        if self._call is None or not self._call.active():
+            self._call = self._clock.callLater(READ_AGAIN, self._readable)
+        return None
+
+    def stop(self) -> None:
+        """Read no more."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def let_go(self, gone: Mapping[int, tuple[str, int, int]]) -> None:
+        """The last event of each shard that expired, nothing before it being open: session, sequence, place in the spool."""
+        for shard, (session, seq, place) in gone.items():
+            if place > 0:
+                self.spool.confirm(place)
+            else:
+                self.note_expired(shard, session, seq)
+        self.tell()
 
     def note_expired(self, shard_id: int, session_id: str, seq: int) -> None:
         """An event that nothing is open before any more; a later one may have been told of."""

@@ -99,6 +99,11 @@ class Expiry:
         if self._said is None or not 0 <= now - self._said < SAY_EVERY:
             self.say()
 
+    def settle(self) -> Mapping[int, tuple[str, int, int]]:
+        """What was let go: nothing before it is open any more."""
+        gone, self.gone = self.gone, {}
+        return gone
+
     def say(self) -> None:
         """Tell of those that nothing was said of yet."""
         if self._unsaid:

@@ -21,7 +21,6 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 
 from rateway.errors import Unavailable
 from rateway.model.dispatch import Dispatch
@@ -40,10 +39,6 @@ from .window import Entry, Window
 
 CHUNK = 256 * 1024
 """Bytes of a write: after each, the transport says whether it takes more."""
-
-
-READ_AGAIN = 1.0
-"""Seconds after which a spool is read again that could not be read."""
 
 
 @define(eq=False)
@@ -73,8 +68,6 @@ class Publisher:
     _window: Window = field(factory=Window, init=False)
     _done: int = field(default=0, init=False)
     """Up to which index of the spool all is settled."""
-    _reading: IDelayedCall | None = field(default=None, init=False)
-    """To read the spool again."""
     _drain: Drain = field(init=False)
     _room: Room = field(init=False)
     _backlog: Backlog = field(init=False)
@@ -83,7 +76,7 @@ class Publisher:
     def __attrs_post_init__(self) -> None:
         self._drain = Drain(self._clock)
         self._room = Room(self._clock, self._exchange, self._on_room, self._make_room)
-        self._backlog = Backlog(self._spool, self._room, self._on_kept)
+        self._backlog = Backlog(self._spool, self._room, self._on_kept, self._clock, self.flush)
         self._refused = Refused(self._clock, self._exchange, self._refused_spool, self._try_again)
 
     @property
@@ -224,16 +217,10 @@ class Publisher:
     def _read_spool(self) -> None:
         """The next events from disk, unless memory holds enough."""
         while self._spool.unread and not self._line and self.held_bytes < self._memory // 2:
-            batch = self._spool.read(CHUNK)
-            if not batch and self._spool.unread:
-                self._read_later()
+            batch = self._backlog.read(CHUNK)
+            if batch is None:
                 return
             self._take_in(batch)
-
-    def _read_later(self) -> None:
-        """The disk can't be read just now."""
-        if self._reading is None or not self._reading.active():
-            self._reading = self._clock.callLater(READ_AGAIN, self.flush)
 
     def _take_in(self, batch: Iterable[tuple[int, SpooledEvent]]) -> None:
         """Events from disk, with their places, are in line too; what has expired is let go."""
@@ -337,22 +324,13 @@ class Publisher:
             self._spool.confirm(self._done)
         self._done = 0
         if self._expiry.gone and not self._in_memory:
-            self._settle_expired()
+            self._backlog.let_go(self._expiry.settle())
         if self._room.full:
             self._room.check()
         if self._spool.unread or self._line:
             self.flush()
         if self._drain and not self._in_memory:
             self._drain.done(not self._spool.unread)
-
-    def _settle_expired(self) -> None:
-        gone, self._expiry.gone = self._expiry.gone, {}
-        for shard, (session, seq, place) in gone.items():
-            if place > 0:
-                self._spool.confirm(place)
-            else:
-                self._backlog.note_expired(shard, session, seq)
-        self._backlog.tell()
 
     def drained(self, timeout: float) -> Deferred[bool]:
         """Fires with whether everything was confirmed within that many seconds.
@@ -368,6 +346,5 @@ class Publisher:
         """No more retries."""
         self._refused.stop()
         self._room.stop()
-        if self._reading is not None and self._reading.active():
-            self._reading.cancel()
+        self._backlog.stop()
         self._expiry.say()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+
+from rateway.errors import RequestRefused
 
 from . import keys, newest, shapes
 from .keys import CHANNELS, EMOJIS, EVENTS, ROLES, RULES, SOUNDS, STAGES, STICKERS, THREADS, Table
 from .view import Reader
+
+MOST_IN_VOICE = 1_000
+"""Voice states that are answered in one go: more are no channel's but a large stage's."""
 
 
 def guild(reader: Reader, guild_id: int) -> bytes | None:
@@ -115,10 +121,19 @@ def voice_state_in(reader: Reader, user_id: int, channel_id: int) -> bytes | Non
 
 
 def voice_channel_states(reader: Reader, channel_id: int) -> bytes | None:
-    """All voice states of a channel, in order of the users' ids; of an empty one, nothing."""
+    """All voice states of a channel, in order of the users' ids; of an empty one, nothing.
+
+    :raises RequestRefused: if they are too many for one answer.
+    """
+    places = list(islice(reader.items(keys.all_in_voice(channel_id)), MOST_IN_VOICE + 1))
+    if len(places) > MOST_IN_VOICE:
+        raise RequestRefused(
+            f"more than {MOST_IN_VOICE} are in channel {channel_id}: ask for the guild's, page by page "
+            "(GuildVoiceStates)"
+        )
     states = [
         state
-        for key, place in reader.items(keys.all_in_voice(channel_id))
+        for key, place in places
         if (state := voice_state(reader, keys.last_id(key), keys.to_id(place))) is not None
     ]
     return b"[" + b",".join(states) + b"]" if states else None

@@ -184,6 +184,9 @@ class Cache:
         return Answer(None, _STALE if self._sources.stopped else {})
 
     def _in_guild(self, query: Query, attempt: Attempt, values: tuple[Any, ...], guild: int, reader: Reader) -> Answer:
+        if len(query.attempts) > 1 and not reader.has(keys.guild_state(guild)):
+            # It may be something else's id, and then nothing is to be said of its shard.
+            return Answer(None)
         headers = standing.of_guild(reader, guild, self._layout.shard(guild))
         if query.tells_members:
             headers |= standing.of_members(reader, guild)

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rateway.errors import RequestRefused
 from rateway.model.session import Session
+from rateway.store import answers
 from rateway.store.cache import Cache
 from rateway.store.cluster import ClusterStore
 
@@ -119,6 +120,18 @@ class CacheTests(SynchronousTestCase):
         self.assertEqual(ask(self.cache, "VoiceState", s.ALICE, FIRST), found)
         self.assertEqual(ask(self.cache, "VoiceChannelStates", 5), [found])
         self.assertIsNone(self.cache.query("VoiceChannelStates", [6]))
+
+    def test_a_large_stage(self) -> None:
+        """What is too much to be answered in one go is refused, and where to find it is said."""
+        self.patch(answers, "MOST_IN_VOICE", 2)
+        listeners = [s.voice_state(user, 5) for user in (s.ALICE, s.BOB)]
+        self.fill(2, FIRST, channels=[s.channel(5, 13)], voice_states=listeners)
+        self.assertEqual(len(ask(self.cache, "VoiceChannelStates", 5)), 2)
+        one_more = s.voice_state(s.CAROL, 5) | {"guild_id": str(FIRST), "member": s.member(s.CAROL)}
+        session = Session("of 2", "", 0)
+        feed(self.own[2], dispatch(3, "VOICE_STATE_UPDATE", one_more), session=session, shard=FIRST >> 22 & 3)
+        error = self.assertRaises(RequestRefused, self.cache.query, "VoiceChannelStates", [5])
+        self.assertIn("GuildVoiceStates", str(error))
 
     def test_group(self) -> None:
         """There are no groups."""

@@ -66,6 +66,7 @@ class HeadersTests(GuildTestCase):
             ("GuildChannel", 5),
             ("Guilds",),
             ("VoiceChannelStates", 5),
+            ("VoiceState", s.ALICE, 5),
             ("Message", 5, 5),
         ):
             self.assertEqual(self.headers(kind, *arguments), {}, kind)
