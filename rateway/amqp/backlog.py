@@ -116,7 +116,7 @@ class Backlog:
             self._call.cancel()
 
     def let_go(self, gone: Mapping[int, tuple[str, int, int]]) -> None:
-        """The last event of each shard that expired, nothing before it being open: session, sequence, place in the spool."""
+        """The last expired event of each shard, nothing before it being open: session, sequence, place in the spool."""
         for shard, (session, seq, place) in gone.items():
             if place > 0:
                 self.spool.confirm(place)

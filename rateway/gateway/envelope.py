@@ -7,10 +7,14 @@ know are passed over, and only ``op`` has to be there.
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import msgspec
 
 from rateway.errors import RemoteProtocolError
+
+MOST = (1 << 63) - 1
+"""The highest sequence that AMQP's headers and the disk can bear; Discord counts from 1 in each session."""
 
 _NULL = msgspec.Raw(b"null")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -26,7 +30,7 @@ class Envelope(msgspec.Struct, gc=False):
 
     op: int
     d: msgspec.Raw = _NULL
-    s: int | None = None
+    s: Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None = None
     t: str | None = None
 
 
@@ -40,7 +44,7 @@ def decode(text: bytes | bytearray) -> Envelope:
     checked here. It also refuses half a surrogate pair (``\\ud800``), which the grammar of JSON allows: such a payload
     is taken all the same, for a RESUME would only bring it again.
 
-    :raises RemoteProtocolError: not UTF-8, not JSON, no object, no integer ``op``.
+    :raises RemoteProtocolError: not UTF-8, not JSON, no object, no integer ``op``, a sequence that is none.
     """
     try:
         if not text.isascii():

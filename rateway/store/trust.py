@@ -88,7 +88,7 @@ def sessions_fit(found: Record, wanted: Record) -> bool:
 
 def rows_are_whole(found: Record, wanted: Record) -> bool:
     """Whether what was written is there: the machine was not down since, or all was synced before."""
-    return found.clean or found.boot_id == wanted.boot_id
+    return found.clean or bool(wanted.boot_id and found.boot_id == wanted.boot_id)
 
 
 def read(path: Path) -> Record | None:

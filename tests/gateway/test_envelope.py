@@ -39,6 +39,12 @@ class EnvelopeTests(SynchronousTestCase):
         envelope = decode(b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}')
         self.assertEqual((envelope.op, envelope.s, envelope.t), (10, None, None))
 
+    def test_no_sequence(self) -> None:
+        """What couldn't be put into a header or on disk is refused; the highest that could is not."""
+        self.assertEqual(decode(b'{"op":0,"s":9223372036854775807}').s, (1 << 63) - 1)
+        for sequence in (b"-1", b"9223372036854775808", b"1e3000", b'"1"', b"1.5"):
+            self.assertRaises(RemoteProtocolError, decode, b'{"op":0,"s":%b}' % sequence)
+
     def test_data_first(self) -> None:
         """Keys named op, t and s inside of d don't matter, wherever d stands."""
         inner = b'{"op":9,"t":"X","s":7,"d":{"op":1,"text":"\\"op\\":2"}}'

@@ -327,6 +327,14 @@ class TrustTests(StoreTestCase):
         self.assertTrue((self.folder / "entities.aside" / "data.mdb").exists())
         self.assertTrue(self.is_trusted_again())
 
+    def test_boots_that_cannot_be_told_apart(self) -> None:
+        """A store that was in use is not believed where the machine doesn't name its boots."""
+        store = self.filled()
+        store.stopped = True
+        store.close()
+        trust.write(self.folder / "store.json", evolve_record(self.folder, boot_id=""))
+        self.assertFalse(self.is_kept(boot_id=""))
+
     def is_trusted_again(self) -> bool:
         """Whether the store begun anew is good: for the session that fills it."""
         store = self.open()
