@@ -98,6 +98,8 @@ class ClusterBroker(Service):
         self._is_ready = False
         self._known = known
         self._ready: list[Deferred[None]] = []
+        self._was_tried = known
+        self._tried: list[Deferred[None]] = []
         encoder = EventEncoder(_EVENTS, self._exchange, persistent=persistent, ttl=ttl)
         self._expiry = Expiry(ttl or {}, now, self._exchange)
         self._publisher = Publisher(
@@ -132,6 +134,7 @@ class ClusterBroker(Service):
             self._connection_ended,
             fatal,
             outages or Outages(reactor),
+            self._became_tried,
             known,
         )
 
@@ -159,11 +162,14 @@ class ClusterBroker(Service):
 
     def when_ready(self) -> Deferred[None]:
         """Fires when exchange, queue and consumer exist for the first time."""
-        if self._is_ready:
-            return succeed(None)
-        waiter: Deferred[None] = Deferred()
-        self._ready.append(waiter)
-        return waiter
+        return _wait(self._ready, self._is_ready)
+
+    def when_tried(self) -> Deferred[None]:
+        """Fires when they do, or it is clear that the broker can't be had for now: then nobody else has it either.
+
+        At once if the cluster ran before.
+        """
+        return _wait(self._tried, self._was_tried)
 
     def publish(self, shard_id: int, session_id: str, dispatches: Sequence[Dispatch], received_ms: int) -> None:
         """Encode events and hold them until the broker confirms them; never blocks, never raises."""
@@ -297,6 +303,13 @@ class ClusterBroker(Service):
         waiting, self._ready = self._ready, []
         for waiter in waiting:
             waiter.callback(None)
+        self._became_tried()
+
+    def _became_tried(self) -> None:
+        self._was_tried = True
+        waiting, self._tried = self._tried, []
+        for waiter in waiting:
+            waiter.callback(None)
 
     def _read_ended(self) -> None:
         self._inbox.acknowledge()
@@ -306,3 +319,11 @@ class ClusterBroker(Service):
         """The transport takes more: answers first, for somebody waits for each."""
         self._answers.flush()
         self._publisher.flush()
+
+
+def _wait(waiters: list[Deferred[None]], is_over: bool) -> Deferred[None]:
+    if is_over:
+        return succeed(None)
+    waiter: Deferred[None] = Deferred()
+    waiters.append(waiter)
+    return waiter

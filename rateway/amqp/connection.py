@@ -89,6 +89,8 @@ class Connector:
     _ended: Callable[[], None]
     _fatal: IFatalReporter
     _outages: Outages
+    _failed: Callable[[], None] = lambda: None
+    """Called when an attempt failed, or a connection ended, and another is to be made after a while."""
     _known: bool = False
     """This user of this broker had all it wants before, if by another process."""
     _random: Callable[[], float] = random.random
@@ -227,3 +229,4 @@ class Connector:
                 started=self.started,
                 grave=isinstance(error, NeedsAPerson),
             )
+            self._failed()

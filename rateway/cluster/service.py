@@ -140,16 +140,20 @@ class ClusterService(MultiService):
         )
 
     def startService(self) -> None:
-        """Connect to the broker, and go on with the sessions there are: their events can be held until it is there.
+        """Connect to the broker; the shards follow once there is an exchange for their events.
 
-        Who has none follows once there is an exchange and a queue (:mod:`.threshold`).
+        Who has a session goes on with it, too, while the broker is away: it lasts for minutes only, and its events can
+        be held. But not while somebody else has the cluster's queue: that is another rateway, perhaps with the same
+        sessions. Who has none, or whose ends, identifies once there is an exchange and a queue (:mod:`.threshold`).
         """
         super().startService()
         self._safekeeping.start()
-        self._start_shards([shard for shard in self.shards.values() if shard.session is not None])
-        ready = self._broker.when_ready()
+        with_session = [shard for shard in self.shards.values() if shard.session is not None]
+        tried, ready = self._broker.when_tried(), self._broker.when_ready()
+        tried.addCallback(lambda _: self._start_shards(with_session))
         ready.addCallback(lambda _: self._start_shards(self.shards.values()))
-        ready.addErrback(partial(self._log.failure, "starting the shards of cluster {n}", n=self.cluster.number))
+        for started in (tried, ready):
+            started.addErrback(partial(self._log.failure, "starting the shards of cluster {n}", n=self.cluster.number))
 
     def stopService(self) -> Deferred[None]:
         """Stop in order: inbox, shards, what is in flight, broker, store. Sessions stay resumable."""

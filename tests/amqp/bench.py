@@ -31,6 +31,7 @@ class Bench:
     disk: Path | None = None
     limit: int = DISK
     ttl: Mapping[str, int] = field(factory=dict)
+    known: bool = False
     broker: ClusterBroker = field(init=False)
     spool: Spool = field(init=False)
     refused: Spool = field(init=False)
@@ -52,6 +53,7 @@ class Bench:
             refused=self.refused,
             ttl=self.ttl,
             now=self.scripted.clock.seconds,
+            known=self.known,
         )
 
     def kill(self) -> None:
@@ -110,6 +112,7 @@ class BenchTestCase(SynchronousTestCase):
         disk: bool = False,
         limit: int = DISK,
         ttl: Mapping[str, int] | None = None,
+        known: bool = False,
         start: bool = True,
     ) -> Bench:
         """A bench, started unless it is said not to be.
@@ -119,7 +122,7 @@ class BenchTestCase(SynchronousTestCase):
         folder = Path(tempfile.mkdtemp(prefix="rateway-amqp-")) if disk else None
         if folder is not None:
             self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        bench = Bench(scripted or ScriptedBroker(), memory=memory, disk=folder, limit=limit, ttl=ttl or {})
+        bench = Bench(scripted or ScriptedBroker(), memory=memory, disk=folder, limit=limit, ttl=ttl or {}, known=known)
         self.addCleanup(self.stop, bench)
         if start:
             bench.start()

@@ -62,6 +62,7 @@ class Recorder:
         refused: Spool | None = None,
         ttl: Mapping[str, int] | None = None,
         now: Callable[[], float] = time.time,
+        known: bool = False,
     ) -> ClusterBroker:
         """A cluster's broker that tells this recorder."""
         return ClusterBroker(
@@ -81,6 +82,7 @@ class Recorder:
             refused=refused,
             ttl=ttl,
             now=now,
+            known=known,
         )
 
     @property

@@ -218,6 +218,23 @@ class UnreachableTests(LogTestCase):
         scripted.advance(6)
         self.successResultOf(bench.broker.when_ready())
 
+    def test_tried(self) -> None:
+        """That it can't be had for now is told once, before it can; if it can at once, both are told together."""
+        scripted = ScriptedBroker(connect_error=DNSLookupError("no such host"))
+        bench = self.bench(scripted)
+        self.successResultOf(bench.broker.when_tried())
+        ready = bench.broker.when_ready()
+        self.assertNoResult(ready)
+        scripted.come_back()
+        scripted.advance(6)
+        self.successResultOf(ready)
+        bench = self.bench(start=False)
+        tried = bench.broker.when_tried()
+        self.assertNoResult(tried)
+        bench.start()
+        self.successResultOf(tried)
+        self.successResultOf(bench.broker.when_ready())
+
     def test_back_at_once(self) -> None:
         """A steady connection that breaks is made again within half a second, and its loss said."""
         bench = self.bench()

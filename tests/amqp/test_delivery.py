@@ -44,6 +44,28 @@ class ExchangeTests(BenchTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, observe)  # type: ignore[arg-type]
         return lines
 
+    def test_declared_otherwise_in_the_second_life(self) -> None:
+        """Who comes after a process of ours that died doesn't end for it either: events are held."""
+        scripted = ScriptedBroker()
+        scripted.script["exchange.declare"] = scripted.refuse(406, "PRECONDITION_FAILED - inequivalent arg 'type'")
+        bench = self.bench(scripted, known=True)
+        bench.publish(1, 3)
+        scripted.advance(300)
+        self.assertEqual((bench.recorder.fatal.errors, bench.broker.held_events), ([], 3))
+        scripted.script.clear()
+        scripted.advance(10)
+        self.assertEqual((bench.sequences(), bench.broker.held_events), ([1, 2, 3], 0))
+
+    def test_refused_in_the_second_life(self) -> None:
+        """A login that is refused then is given two minutes, for it was granted before."""
+        scripted = ScriptedBroker()
+        scripted.script["connection.start-ok"] = scripted.close(403, "ACCESS_REFUSED - login refused")
+        bench = self.bench(scripted, known=True)
+        scripted.advance(100)
+        self.assertEqual(bench.recorder.fatal.errors, [])
+        scripted.advance(40)
+        self.assertEqual(len(bench.recorder.fatal.errors), 1)
+
     def test_declared_otherwise_meanwhile(self) -> None:
         """It exists with other flags when the broker is back: an error a minute, until somebody has deleted it."""
         errors, bench = self.errors(), self.bench(disk=True)

@@ -145,6 +145,21 @@ class TopologyTests(BenchTestCase):
         self.assertIn("rateway-incoming-1", str(error))
         self.assertIn("another rateway", str(error))
         self.assertNoResult(bench.broker.when_ready())
+        # Nor are sessions gone on with: whoever has the queue may have them too.
+        self.assertNoResult(bench.broker.when_tried())
+
+    def test_consumed_by_others_in_the_second_life(self) -> None:
+        """Who comes after a process of ours that died waits for as long as it takes; its sessions go on."""
+        scripted = ScriptedBroker(heartbeat=10)
+        scripted.script["basic.consume"] = scripted.refuse(403, "ACCESS_REFUSED - queue in exclusive use")
+        bench = self.bench(scripted, known=True)
+        self.successResultOf(bench.broker.when_tried())
+        scripted.advance(60)
+        self.assertEqual(bench.recorder.fatal.errors, [])
+        self.assertNoResult(bench.broker.when_ready())
+        del scripted.script["basic.consume"]
+        scripted.advance(3)
+        self.successResultOf(bench.broker.when_ready())
 
     def test_consumed_for_a_while(self) -> None:
         """An old connection of our own that the broker still believes in is outlasted."""
