@@ -83,6 +83,7 @@ class Backlog:
         over, self.over = self.over, []
         if over and not self.write(over):
             self.over = over
+        self.tell()
         return not self.over
 
     def take_over(self) -> list[SpooledEvent]:

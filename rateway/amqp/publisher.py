@@ -193,7 +193,7 @@ class Publisher:
         """
         if self._spool.unread:
             # Then nothing is in memory alone, but what the disk refused.
-            return not self._backlog.over
+            return self._backlog.write_over()
         flying, waiting = [entry for entry in self._window.open() if entry[4] == 0], self._line.unplaced()
         places = self._backlog.write_down(flying)
         if places is None:
@@ -245,7 +245,6 @@ class Publisher:
                 return False
             if not self._backlog.write_over():
                 return False
-            self._backlog.tell()
         if self._spool.unread:
             return self._spool.size <= self._spool.limit // 4 * 3
         return self.held_bytes < half or self._spill(keep_line=False)

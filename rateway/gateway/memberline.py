@@ -7,6 +7,9 @@ from heapq import heappop, heappush
 
 from attrs import define, field
 
+SPARE = 100
+"""Entries of the queues that don't count any more, until they are tidied."""
+
 
 @define
 class Want:
@@ -62,6 +65,18 @@ class Line:
             heappush(self._later, (want.not_before, want.guild))
         else:
             (self._urgent if want.urgent else self._ready).append(want.guild)
+        if len(self._urgent) + len(self._ready) + len(self._later) > 3 * len(self.wants) + SPARE:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Each guild once in each queue: one that leaves and comes back is put in again each time."""
+        self._urgent = deque(dict.fromkeys(guild for guild in self._urgent if guild in self.wants))
+        self._ready = deque(dict.fromkeys(guild for guild in self._ready if guild in self.wants))
+        self._later = sorted({(when, guild) for when, guild in self._later if self._is_due(guild, when)})
+
+    def _is_due(self, guild: int, when: float) -> bool:
+        want = self.wants.get(guild)
+        return want is not None and want.not_before == when
 
     def first(self, now: float) -> Want | None:
         """Whose turn it is."""

@@ -145,6 +145,17 @@ class SpoolTests(BenchTestCase):
             self.assertEqual((bench.sequences(), bench.broker.held_events), ([*range(1, 52)], 0))
             self.assertEqual(bench.recorder.room, [False, True])
 
+    def test_secured_amid_a_full_disk(self) -> None:
+        """What found no room on disk is written down, too, if there is some by now."""
+        bench = self.away()
+        bench.publish(2, 40, size=100)
+        with mock.patch("os.pwrite", side_effect=FULL):
+            bench.publish(42, 5, size=100)
+            bench.broker.secure()
+            self.assertEqual(bench.recorder.cursor, {0: ("s", 41)})
+        bench.broker.secure()
+        self.assertEqual(bench.recorder.cursor, {0: ("s", 46)})
+
     def test_secured(self) -> None:
         """All that is held can be put on disk at once, and is published no more often for it."""
         bench = self.bench(ScriptedBroker(confirms=False), disk=True)
