@@ -177,6 +177,21 @@ def guild_of_channel(reader: Reader, channel_id: int) -> int | None:
     return None if pointer is None else keys.to_id(pointer)
 
 
+def guild_of_messages(reader: Reader, channel_id: int) -> int | None:
+    """The guild that has the channel; of one that isn't known its messages say it, if it is a guild's."""
+    known = guild_of_channel(reader, channel_id)
+    return newest.owner(reader, channel_id) if known is None else known
+
+
+def guild_of_voice(reader: Reader, channel_id: int) -> int | None:
+    """The guild that has the channel; of one that isn't known those in it say it."""
+    known = guild_of_channel(reader, channel_id)
+    if known is not None:
+        return known
+    _, place = next(reader.items(keys.all_in_voice(channel_id)), (b"", None))
+    return None if place is None else keys.to_id(place)
+
+
 def guild_of_role(reader: Reader, role_id: int) -> int | None:
     """The guild that has the role."""
     return _guild_of(reader, ROLES, role_id)

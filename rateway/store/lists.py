@@ -70,7 +70,7 @@ def channel_messages(layout: Layout, values: Values, room: int) -> Steps[Answer]
         reader = yield cluster
         if reader is None:
             continue
-        guild = answers.guild_of_channel(reader, channel)
+        guild = answers.guild_of_messages(reader, channel)
         if guild is None and not _is_private(reader, channel):
             continue
         headers = {} if guild is None else standing.of_guild(reader, guild, layout.shard(guild))

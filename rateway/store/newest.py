@@ -41,6 +41,11 @@ def oldest(reader: Reader, guild: int | None, channel: int) -> int:
 def _count(reader: Reader, guild: int | None, channel: int) -> int:
     """How many messages the channel has. Of one that isn't known they know the guild."""
     if guild is None:
-        _, row = next(reader.items(keys.messages(channel)), (b"", b"{}"))
-        guild = _owned(row).guild_id
+        guild = owner(reader, channel)
     return int.from_bytes(reader.get(keys.message_count(guild or 0, channel)) or b"", "big")
+
+
+def owner(reader: Reader, channel: int) -> int | None:
+    """The guild that a channel's messages say they are of, if there are any and they are a guild's."""
+    _, row = next(reader.items(keys.messages(channel)), (b"", b"{}"))
+    return _owned(row).guild_id

@@ -160,8 +160,8 @@ def _by_id(
     return Query(_ids(*arguments), frozenset({kind}), (Attempt(Where.ANY, find, guild_of=guild_of),))
 
 
-def _in_channel(kind: str, find: Find, *arguments: str) -> Query:
-    attempt = Attempt(Where.ANY, find, guild_of=answers.guild_of_channel, in_place=True)
+def _in_channel(kind: str, find: Find, *arguments: str, guild_of: Callable[[Reader, int], int | None]) -> Query:
+    attempt = Attempt(Where.ANY, find, guild_of=guild_of, in_place=True)
     return Query(_ids(*arguments), frozenset({kind}), (attempt,))
 
 
@@ -187,7 +187,7 @@ QUERIES: dict[str, Query] = {
         tells_members=True,
         members=About.ONE,
     ),
-    "Message": _in_channel("Message", answers.message, "channel", "message"),
+    "Message": _in_channel("Message", answers.message, "channel", "message", guild_of=answers.guild_of_messages),
     "Presence": _by_guild("Presence", answers.presence, "guild", "user"),
     "Role": _by_id("Role", answers.role, "role", guild_of=answers.guild_of_role),
     "User": _newest("User", answers.user, "user"),
@@ -196,10 +196,12 @@ QUERIES: dict[str, Query] = {
         frozenset({"VoiceState"}),
         (
             Attempt(Where.OWNER, answers.voice_state, by=1),
-            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_channel, in_place=True),
+            Attempt(Where.ANY, answers.voice_state_in, by=1, guild_of=answers.guild_of_voice, in_place=True),
         ),
     ),
-    "VoiceChannelStates": _in_channel("VoiceState", answers.voice_channel_states, "channel"),
+    "VoiceChannelStates": _in_channel(
+        "VoiceState", answers.voice_channel_states, "channel", guild_of=answers.guild_of_voice
+    ),
     "Group": _by_id("Group", answers.group, "channel"),
     "Sticker": _by_id("Sticker", answers.sticker, "sticker", guild_of=answers.guild_of_sticker),
     "StageInstance": _by_id("StageInstance", answers.stage_instance, "stage instance", guild_of=answers.guild_of_stage),

@@ -71,6 +71,25 @@ class HeadersTests(GuildTestCase):
         ):
             self.assertEqual(self.headers(kind, *arguments), {}, kind)
 
+    def test_in_channels_nobody_told_of(self) -> None:
+        """Where the channel isn't known, what is in it says whose it is."""
+        hidden = 300000000000000009
+        state = {"guild_id": str(s.GUILD)} | s.voice_state(s.BOB, hidden)
+        feed(
+            self.store,
+            dispatch(3, "MESSAGE_CREATE", s.message(11, hidden)),
+            dispatch(4, "VOICE_STATE_UPDATE", state),
+        )
+        for kind, *arguments in (
+            ("Message", hidden, 11),
+            ("ChannelMessages", hidden),
+            ("VoiceState", s.BOB, hidden),
+            ("VoiceChannelStates", hidden),
+        ):
+            answer = run(self.cache, kind, *arguments)[0]
+            self.assertIsNotNone(answer.body, kind)
+            self.assertEqual(answer.headers, {"shard_id": 0, "as_of_seq": 4}, kind)
+
     def test_members_known(self) -> None:
         """Of members it is said how many are known, out of how many, through every change."""
         of_guild = {"guild_id": str(s.GUILD)}
