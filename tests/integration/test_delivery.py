@@ -202,13 +202,17 @@ class ExchangeTests(LineTestCase):
         self.send(simulator, 20, 20)
         await self.received(simulator)
         self.assertIsNone(program.exit_code)
+        await self.once_deleted(40)
+        self.assertEqual((len(simulator.connections), simulator.closes), (1, []))
+
+    async def once_deleted(self, count: int) -> None:
+        """The exchange is deleted: rateway declares its own, and so many events arrive, in order."""
         # Not only shut: a try that is under way might declare the exchange before the worker binds its queue.
         await self.line.cut()
         await deferToThread(self.vhost.api.call, "DELETE", "exchanges", self.vhost.name, "rateway-1")
-        again, _ = await self.lasting()
+        worker, _ = await self.lasting()
         await self.line.open()
-        await self.arrived(again, 40)
-        self.assertEqual((len(simulator.connections), simulator.closes), (1, []))
+        await self.arrived(worker, count)
 
     async def test_a_child_dies_while_it_is_declared_otherwise(self) -> None:
         """The next one holds on too: its session is resumed, its events are held, nobody else is ended."""
@@ -226,11 +230,7 @@ class ExchangeTests(LineTestCase):
         said = lambda: sum("exists with other properties" in line for line in program.lines)  # noqa: E731
         await self.until(lambda: said() >= 2, "the next child's word")
         self.assertIsNone(program.exit_code)
-        await self.line.cut()
-        await deferToThread(self.vhost.api.call, "DELETE", "exchanges", self.vhost.name, "rateway-1")
-        again, _ = await self.lasting()
-        await self.line.open()
-        await self.arrived(again, 40)
+        await self.once_deleted(40)
         self.assertEqual(({r.answer for r in simulator.resumes}, len(simulator.identifies)), ({"resumed"}, 1))
 
     async def test_deleted_under_us(self) -> None:
