@@ -11,6 +11,7 @@
 ``patience``    queries that wait for them
 ``commands``    a gateway command from the inbox, and its answer
 ``elsewhere``   how shards of other clusters are reached
+``threshold``   nobody identifies before the broker has exchange and queue
 ``phases``      a stop in phases, with one budget of time
 ``service``     the ``MultiService`` that holds all of it and stops it in order
 """
