@@ -26,10 +26,10 @@ SLICE = 0.005
 """Seconds of a turn of the reactor that a long batch may take, while little waits behind it."""
 
 BACKLOG = 1024 * 1024
-"""Bytes of events behind a long batch that make its slices twice as long; twice as many, three times, and so on.
+"""Bytes of events behind a long batch that make its slices twice as long; twice as many, three times, and so on."""
 
-So memory is bounded: the more is read, the less of a turn is left for reading.
-"""
+MOST = 16 * 1024 * 1024
+"""Bytes of events behind a long batch from which on nothing more is read until it is done."""
 
 _Batch: TypeAlias = list[tuple[int, Session, Sequence[Dispatch]]]
 
@@ -90,6 +90,9 @@ class Pipeline:
     _timer: Callable[[], float] = time.perf_counter
     _tell: Callable[[Fresh], object] | None = None
     """Told of events once they are in the cache, and published. Must not raise."""
+    _hold: Callable[[bool], object] = lambda held: None
+    """Called with ``True`` when the shards are to read nothing for a moment, with ``False`` when they may go on."""
+    _most: int = MOST
     events: int = field(default=0, init=False)
     _batch: _Batch = field(factory=list, init=False)
     _received: list[int] = field(factory=list, init=False)
@@ -98,6 +101,7 @@ class Pipeline:
     _under_way: _Prepared | None = field(default=None, init=False)
     _behind: int = field(default=0, init=False)
     """Bytes of events that came while a long batch was under way."""
+    _held: bool = field(default=False, init=False)
 
     def take(self, shard_id: int, session: Session, dispatches: Sequence[Dispatch]) -> None:
         """Events of one read: they are flushed together with all other reads of this turn of the reactor."""
@@ -105,6 +109,9 @@ class Pipeline:
         self._received.append(int(self._now() * 1000))
         if self._under_way is not None:
             self._behind += sum([len(dispatch[2]) for dispatch in dispatches])
+            if self._behind > self._most and not self._held:
+                self._held = True
+                self._hold(True)
         if not self._scheduled:
             self._scheduled = True
             self._reactor.callLater(0, self._turn)
@@ -181,6 +188,9 @@ class Pipeline:
         """All of the long batch is computed: publish and commit it, in one go as any other."""
         self._under_way = None
         self._behind = 0
+        if self._held:
+            self._held = False
+            self._hold(False)
         self._publish(prepared)
         self._store.finish(self._checkpoint.changes())
         self._publisher.flush()

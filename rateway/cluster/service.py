@@ -98,7 +98,9 @@ class ClusterService(MultiService):
         threshold = Threshold(gate, self._broker.when_ready)
         chunking = desk.chunking
         tell = None if chunking is None else chunking.told
-        self._pipeline = Pipeline(clock, store, self._broker, self._checkpoint, now, tell=tell)
+        self._pipeline = Pipeline(
+            clock, store, self._broker, self._checkpoint, now, tell=tell, hold=self._hold, most=spools.memory
+        )
         self._safekeeping = Safekeeping(clock, cluster.number, spools, self._kept_sessions)
         settings = ShardSettings(
             token=config.token,
@@ -242,6 +244,10 @@ class ClusterService(MultiService):
             self._commands.received(delivery)
         else:
             self._requests.received(delivery)
+
+    def _hold(self, held: bool) -> None:
+        for shard in self.shards.values():
+            shard.hold(held)
 
     def _room(self, there_is: bool) -> None:
         for shard in self.shards.values():

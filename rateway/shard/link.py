@@ -54,6 +54,7 @@ class Link:
     connection: GatewayConnection | None = field(default=None, init=False)
     _inflater: Inflater | None = field(default=None, init=False)
     _dialling: Deferred[Any] | None = field(default=None, init=False)
+    _held: bool = field(default=False, init=False)
     _ending: set[GatewayConnection] = field(factory=set, init=False)
     _waiting: list[Deferred[None]] = field(factory=list, init=False)
 
@@ -88,6 +89,12 @@ class Link:
             self.connection.go_on_reading()
         else:
             self.connection.pause_reading()
+
+    def hold(self, held: bool) -> None:
+        """Read nothing for a moment, or go on: this connection, and those that are made meanwhile."""
+        self._held = held
+        if self.connection is not None:
+            self.connection.hold(held)
 
     def gone(self) -> Deferred[None]:
         """Fires when every socket is closed; each is aborted if closing takes longer than two seconds."""
@@ -131,6 +138,8 @@ class Link:
         if dialling is self._dialling:
             self._dialling = None
             self.connection, self._inflater = connection, make_inflater(self._compression)
+            if self._held:
+                connection.hold(True)
         else:
             connection.end(OwnClose.RECONNECT)
 

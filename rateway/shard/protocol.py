@@ -66,7 +66,7 @@ class GatewayConnection(WebSocketClientProtocol):
         self._messages: list[Message] = []
         self._parts: list[bytes] = []
         self._missing = 0
-        self._paused = False
+        self._paused = self._held = self._still = False
         self._abort: IDelayedCall | None = None
 
     @property
@@ -87,7 +87,8 @@ class GatewayConnection(WebSocketClientProtocol):
     def end(self, code: OwnClose) -> None:
         """Close with this code and hear nothing more; a connection that isn't open yet is dropped."""
         self._over, self._own_end = True, code
-        self.go_on_reading()
+        self._paused = self._held = False
+        self._set_reading()
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame()
             self._abort_later()
@@ -97,13 +98,26 @@ class GatewayConnection(WebSocketClientProtocol):
     def pause_reading(self) -> None:
         """Read nothing more from the socket."""
         self._paused = True
-        self.transport.pauseProducing()
+        self._set_reading()
 
     def go_on_reading(self) -> None:
         """Read again."""
-        if self._paused:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._paused = False
+        self._set_reading()
+
+    def hold(self, held: bool) -> None:
+        """Read nothing for a moment, or go on, unless reading is paused for another reason."""
+        self._held = held
+        self._set_reading()
+
+    def _set_reading(self) -> None:
+        still = self._paused or self._held
+        if still is not self._still:
+            self._still = still
+            if still:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what is whole, and hand over the messages."""

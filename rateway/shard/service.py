@@ -141,6 +141,10 @@ class ShardService(Service):
         self._perform(self._lifecycle.unpause(self._clock.seconds()))
         self._ask_to_refill()
 
+    def hold(self, held: bool) -> None:
+        """Read nothing for a moment, or go on: too much that was read waits for its turn."""
+        self._link.hold(held)
+
     def payloads_received(self, envelopes: list[Envelope], trouble: str) -> None:
         """THE HOT PATH of a shard: one read."""
         now, connection = self._clock.seconds(), self._link.connection
@@ -305,15 +309,11 @@ class ShardService(Service):
     def _timer_fired(self) -> None:
         self._perform(self._lifecycle.timer_fired(self._clock.seconds()))
 
-    def _stop_reading(self, action: act.StopReading) -> None:
-        self._link.read(False)
+    def _read(self, reading: bool) -> None:
+        self._link.read(reading)
         if self._speaker is not None:
-            self._speaker.pulse.suspend(self._clock.seconds())
-
-    def _go_on_reading(self, action: act.GoOnReading) -> None:
-        self._link.read(True)
-        if self._speaker is not None:
-            self._speaker.pulse.resume(self._clock.seconds())
+            pulse = self._speaker.pulse
+            (pulse.resume if reading else pulse.suspend)(self._clock.seconds())
 
     def _note(self, action: act.Note) -> None:
         say = self._log.error if action.our_fault else self._log.warn if action.loss else self._log.info
@@ -343,8 +343,8 @@ _DEEDS: dict[type[act.Action], Callable[[ShardService, Any], None]] = {
     act.ForgetSession: ShardService._forget_session,
     act.SetTimer: lambda shard, action: shard._timer.set(action.delay),
     act.CancelTimer: lambda shard, action: shard._timer.cancel(),
-    act.StopReading: ShardService._stop_reading,
-    act.GoOnReading: ShardService._go_on_reading,
+    act.StopReading: lambda shard, action: shard._read(False),
+    act.GoOnReading: lambda shard, action: shard._read(True),
     act.Note: ShardService._note,
     act.Fail: lambda shard, action: shard._fatal.report_fatal(action.error),
 }

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from rateway.cluster.checkpoint import WRITE_DELAY, Checkpoint
-from rateway.cluster.pipeline import BACKLOG, SLICE, Pipeline
+from rateway.cluster.pipeline import BACKLOG, MOST, SLICE, Pipeline
 from rateway.interfaces import IDispatchSink
 from rateway.model.session import Session
 
@@ -213,6 +213,21 @@ class PipelineTests(SynchronousTestCase):
         self.store.slices = 2
         self.pipeline.take(0, A, [(2, "GUILD_DELETE", b"1")])
         self.assertEqual(self.pipeline._behind, 0)
+
+    def test_too_much_waits_behind(self) -> None:
+        """Then nothing more is read until the long batch is done, however that comes."""
+        told: list[bool] = []
+        self.pipeline._hold = told.append
+        for end in (lambda: self.clock.pump([0] * 200), self.pipeline.flush):
+            self.long_batch(60)
+            self.pipeline.take(1, B, [(2, "X", b"x" * (MOST - 1))])
+            self.assertEqual(told, [])
+            self.pipeline.take(1, B, [(3, "X", b"3")])
+            self.pipeline.take(1, B, [(4, "X", b"4")])
+            self.assertEqual(told, [True])
+            end()
+            self.assertEqual(told, [True, False])
+            told.clear()
 
     def test_what_cannot_wait_ends_a_long_batch(self) -> None:
         """A session's end, and the process's, find everything stored and published, in order."""

@@ -382,3 +382,18 @@ class CloseTests(SynchronousTestCase):
         self.ours.pause_reading()
         self.ours.end(OwnClose.PAUSED)
         self.assertEqual(self.wire.producerState, "producing")
+
+    def test_held(self) -> None:
+        """It is read again once neither a pause nor a hold keeps it from that; a close reads in any case."""
+        self.ours.hold(True)
+        self.ours.pause_reading()
+        self.ours.hold(False)
+        self.assertEqual(self.wire.producerState, "paused")
+        self.ours.hold(True)
+        self.ours.go_on_reading()
+        self.assertEqual(self.wire.producerState, "paused")
+        self.ours.hold(False)
+        self.assertEqual(self.wire.producerState, "producing")
+        self.ours.hold(True)
+        self.ours.end(OwnClose.PAUSED)
+        self.assertEqual(self.wire.producerState, "producing")
