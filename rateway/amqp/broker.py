@@ -300,16 +300,12 @@ class ClusterBroker(Service):
 
     def _became_ready(self) -> None:
         self._is_ready = self._connector.started = True
-        waiting, self._ready = self._ready, []
-        for waiter in waiting:
-            waiter.callback(None)
+        _tell(self._ready)
         self._became_tried()
 
     def _became_tried(self) -> None:
         self._was_tried = True
-        waiting, self._tried = self._tried, []
-        for waiter in waiting:
-            waiter.callback(None)
+        _tell(self._tried)
 
     def _read_ended(self) -> None:
         self._inbox.acknowledge()
@@ -327,3 +323,10 @@ def _wait(waiters: list[Deferred[None]], is_over: bool) -> Deferred[None]:
     waiter: Deferred[None] = Deferred()
     waiters.append(waiter)
     return waiter
+
+
+def _tell(waiters: list[Deferred[None]]) -> None:
+    waiting = waiters[:]
+    waiters.clear()
+    for waiter in waiting:
+        waiter.callback(None)
