@@ -37,33 +37,6 @@ class Outcome:
     failed: list[Failed] = field(factory=list)
 
 
-def is_idle(batch: Batch, updates: Mapping[str, Update], sessions: Sessions) -> bool:
-    """Whether nothing of the batch changes what is kept, but for the cursors."""
-    for shard, session, dispatches in batch:
-        record = sessions.get(shard)
-        if record is None or record.id != session.id:
-            return False
-        for _, name, _ in dispatches:
-            if name in updates or name == "READY":
-                return False
-    return True
-
-
-def is_long(batch: Batch, updates: Mapping[str, Update], kept: Kept) -> bool:
-    """Whether an event of it may take more than some milliseconds, as its name and a glance at it tell.
-
-    The shortest may have to remove any number of rows.
-    """
-    if not updates:
-        return False
-    for _, _, dispatches in batch:
-        for _, name, d in dispatches:
-            update = updates.get(name)
-            if type(update) is Sliced and update.may_be_long(d, kept):
-                return True
-    return False
-
-
 def write_batch(
     transaction: lmdb.Transaction[bytes],
     batch: Batch,
@@ -145,7 +118,7 @@ def _apply(
     failed: list[Failed],
 ) -> Iterator[None]:
     """The events beyond the session's cursor, each computed first and then carried out."""
-    applied, put = record.applied, transaction.put
+    applied, put, delete = record.applied, transaction.put, transaction.delete
     for seq, name, d in dispatches:
         if seq <= applied:
             continue
@@ -172,8 +145,11 @@ def _apply(
         if len(changes) == 1:
             # Most events change one row that nothing follows from.
             ((key, value),) = changes.items()
-            if value is not None and key[0] not in FOLLOWED:
-                put(key, value)
+            if key[0] not in FOLLOWED:
+                if value is None:
+                    delete(key)
+                else:
+                    put(key, value)
                 continue
         if len(changes) > ROWS:
             yield from carry_out_sliced(transaction, changes, view.notes)

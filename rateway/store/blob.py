@@ -77,18 +77,27 @@ def merge(old: bytes, new: Fields) -> bytes:
 
 
 def without_user(member: bytes, user: bytes) -> bytes:
-    """The member less its ``user``, without decoding it where that can be avoided.
+    """The member less its ``user``."""
+    return without(member, b'"user":', user)
+
+
+def without(data: bytes, key: bytes, value: bytes) -> bytes:
+    """The object less one of its fields, without decoding it where that can be avoided.
 
     The key is looked for as bytes. A quote inside of a JSON string is escaped, so that what is found is a key; it is
-    the member's own if no other object began before it.
+    the object's own if no other object began before it.
+
+    :param key: in its quotes, with the colon.
+    :param value: as it stands there.
     """
-    start = member.find(b'"user":')
-    end = start + 7 + len(user)
-    if start > 0 and member.startswith(user, start + 7) and member.count(b"{", 0, start) == 1:
-        if member[end : end + 1] == b",":
-            return member[:start] + member[end + 1 :]
-        if member[start - 1 : start] == b",":
-            return member[: start - 1] + member[end:]
-    rest = fields(member)
-    del rest["user"]
+    start = data.find(key)
+    middle = start + len(key)
+    end = middle + len(value)
+    if start > 0 and data.startswith(value, middle) and data.count(b"{", 0, start) == 1:
+        if data[end : end + 1] == b",":
+            return data[:start] + data[end + 1 :]
+        if data[start - 1 : start] == b",":
+            return data[: start - 1] + data[end:]
+    rest = fields(data)
+    del rest[key[1:-2].decode()]
     return encode(rest)

@@ -15,11 +15,12 @@ from twisted.logger import Logger
 from rateway.errors import ConfigError
 
 from . import condition, keys, trust
-from .batch import Batch, Outcome, is_idle, is_long, write_batch, write_batch_sliced, write_kept, write_sessions
+from .batch import Batch, Outcome, write_batch, write_batch_sliced, write_kept, write_sessions
 from .condition import NOTE, Condition
 from .environment import INITIAL_SIZE, Environment
 from .failures import Failures
 from .found import count
+from .glance import glances, is_idle, is_long
 from .kinds import Kept, what_is_kept
 from .lock import FolderLock
 from .longwork import LongWork
@@ -59,6 +60,7 @@ class ClusterStore:
         self._record = record
         self._kept = kept
         self._updates: Mapping[str, Update] = UPDATES if record.cache else {}
+        self._glances = glances(self._updates)
         self._sessions: dict[int, SessionRecord] = {}
         self._notes = Notes.of_one_among(-(-record.total // record.shard_count))
         self._failures = Failures()
@@ -192,7 +194,7 @@ class ClusterStore:
 
         :returns: whether it was begun; if not, nothing was done, and :meth:`apply` is quick. Never raises.
         """
-        if self.stopped or self._closed or self.busy or not is_long(batch, self._updates, self._kept):
+        if self.stopped or self._closed or self.busy or not is_long(batch, self._glances, self._kept):
             return False
         self._idle_events = 0
         self._work = LongWork(

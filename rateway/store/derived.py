@@ -7,8 +7,6 @@ once: a few candidates too many, at a fraction of the room.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 from attrs import define, field
 from msgspec import Struct
@@ -21,8 +19,6 @@ FOLLOWED = frozenset({MEMBER, USER})
 
 BEGINNING = 4
 """Bytes of a name that the index holds."""
-
-_NOTHING: frozenset[bytes] = frozenset()
 
 
 class _User(Struct, gc=False):
@@ -50,32 +46,30 @@ def beginning(name: str) -> bytes:
     return name.encode()[:BEGINNING]
 
 
-def names_of(user: bytes) -> Iterator[str]:
-    """The folded names in a user's JSON."""
-    try:
-        found = _user(user)
-    except msgspec.MsgspecError:
-        return
-    yield folded(found.username)
-    yield folded(found.global_name)
+def names_in(first: int, row: bytes | None) -> tuple[object, ...]:
+    """What a member's or a user's row says of names, of any type.
 
-
-def nick_of(member: bytes) -> str:
-    """The folded nick in a member's row; empty if there is none."""
+    :param first: the first byte of its key, out of :data:`FOLLOWED`.
+    """
+    if not row:
+        return ()
     try:
-        return folded(_member(member).nick)
+        if first == MEMBER:
+            return (_member(row).nick,)
+        user = _user(row[STAMP:])
     except msgspec.MsgspecError:
-        return ""
+        return ()
+    return user.username, user.global_name
 
 
 def index(key: bytes, row: bytes | None) -> frozenset[bytes]:
     """The keys of the index that a member's or a user's row asks for."""
-    if not row:
-        return _NOTHING
-    if key[0] == MEMBER:
-        nick = nick_of(row)
-        return frozenset((b"Q" + key[1:9] + beginning(nick) + key[9:],)) if nick else _NOTHING
-    return frozenset(keys.NAMES + beginning(name) + key[1:] for name in names_of(row[STAMP:]) if name)
+    return _index(key, names_in(key[0], row))
+
+
+def _index(key: bytes, names: tuple[object, ...]) -> frozenset[bytes]:
+    before, after = (b"Q" + key[1:9], key[9:]) if key[0] == MEMBER else (keys.NAMES, key[1:])
+    return frozenset([before + beginning(name) + after for name in map(folded, names) if name])
 
 
 @define
@@ -94,8 +88,9 @@ class Following:
 
     def note(self, key: bytes, old: bytes | None, new: bytes | None) -> None:
         """A row, out of :data:`FOLLOWED`, that changes."""
-        before, after = index(key, old), index(key, new)
-        if before != after:
+        names, new_names = names_in(key[0], old), names_in(key[0], new)
+        if names != new_names:
+            before, after = _index(key, names), _index(key, new_names)
             self.index.update(dict.fromkeys(before - after, False))
             self.index.update(dict.fromkeys(after - before, True))
         if key[0] == MEMBER and (old is None) != (new is None):

@@ -52,8 +52,12 @@ class Notes:
         self._count += 1
         number = hash(said)
         self._old.add(number)
+        about = self._about
         for row in rows:
-            self._about.setdefault(row, []).append(number)
+            if row in about:
+                about[row].append(number)
+            else:
+                about[row] = [number]
 
     def drop(self, row: bytes) -> None:
         """The row changes."""

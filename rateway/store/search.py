@@ -13,6 +13,7 @@ from rateway.errors import RequestRefused
 
 from . import derived, keys, lists, shapes, standing
 from .layout import Layout
+from .packing import MEMBER, USER
 from .pages import Page, Steps, each, still_there
 from .standing import Answer
 from .view import Reader
@@ -57,10 +58,8 @@ class _Search:
     def _try(self, reader: Reader, user: int, member: bytes | None) -> None:
         if member is not None and user not in self.found:
             known = reader.get(keys.user(user))
-            names = [derived.nick_of(member)] if member else []
-            if known is not None:
-                names += derived.names_of(known[8:])
-            if any(name.startswith(self.prefix) for name in names):
+            names = (*derived.names_in(MEMBER, member), *derived.names_in(USER, known))
+            if any(derived.folded(name).startswith(self.prefix) for name in names):
                 self.found.add(user)
 
 

@@ -20,7 +20,7 @@ ROWS = 256
 """Rows written between two pauses."""
 
 FEW = 4
-"""Changes that are put without comparing them to what is there."""
+"""Changes that are put as they come, without comparing them to what is there."""
 
 RUN = 16_384
 """Keys sorted between two pauses: some milliseconds, and few runs to merge."""
@@ -95,7 +95,7 @@ def carry_out(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Not
     get, put, delete = transaction.get, transaction.put, transaction.delete
     following: Following | None = None
     few = len(changes) <= FEW
-    for key in sorted(changes) if len(changes) > 2 else changes:
+    for key in changes if few else sorted(changes):
         value = changes[key]
         first = key[0]
         if first in FOLLOWED:

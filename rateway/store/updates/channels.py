@@ -13,6 +13,7 @@ from rateway.store.shapes import OBFUSCATED
 from rateway.store.view import Changes, View
 
 from . import purge
+from .overlays import overlay_in
 from .slices import Sliced, Steps
 from .whereabouts import guild_of, is_known
 
@@ -72,5 +73,7 @@ def channel_pins_update(d: bytes, view: View) -> Changes:
     known = view.get(CHANNELS.row(guild, event.channel_id)) or view.get(THREADS.row(guild, event.channel_id))
     if known is not None:
         key = keys.overlay(guild, event.channel_id)
-        out[key] = blob.merge(view.get(key) or b"{}", {"last_pin_timestamp": event.last_pin_timestamp})
+        overlay = overlay_in(view, key)
+        overlay.last_pin_timestamp = event.last_pin_timestamp
+        out[key] = blob.encode(overlay)
     return out

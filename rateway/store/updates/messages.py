@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from itertools import islice
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, THREADS
+from rateway.store.notes import Said
 from rateway.store.view import Changes, View
 
 from . import people, private
+from .overlays import Overlay, overlay_in, read
 from .whereabouts import ensure_known, guild_of
 
 _EPHEMERAL = 1 << 6
-_COUNTERS = frozenset({"last_message_id", "message_count", "total_message_sent"})
-"""What a thread's overlay has once it was counted in."""
 
 
 class _Message(Struct, gc=False):
@@ -48,11 +48,11 @@ def message_create(d: bytes, view: View) -> Changes:
     """
     out: Changes = {}
     event = _message(d)
-    guild = guild_of(view, event.channel_id, event.guild_id)
+    guild = event.guild_id or guild_of(view, event.channel_id, None)
     if guild is None:
         if not event.flags & _EPHEMERAL and event.channel_type in (None, 1):
-            author = event.author if event.webhook_id == blob.NULL else blob.NULL
-            private.message_create(view, out, event.id, event.channel_id, author)
+            person = event.author if event.webhook_id == blob.NULL else blob.NULL
+            private.message_create(view, out, event.id, event.channel_id, person)
             _keep(view, out, 0, event.channel_id, event.id, d)
         return out
     if guild not in view.notes.known_guilds and not ensure_known(view, out, guild):
@@ -62,14 +62,17 @@ def message_create(d: bytes, view: View) -> Changes:
     if view.kept.messages:
         _keep(view, out, guild, event.channel_id, event.id, d)
     if view.kept.people and event.webhook_id == blob.NULL:
-        _note_author(view, out, guild, bytes(event.author), bytes(event.member))
+        author, member = bytes(event.author), bytes(event.member)
+        said = (guild, author, member)
+        # Mostly they wrote before.
+        if not view.notes.is_old(said):
+            _note_author(view, out, guild, author, member, said)
     return out
 
 
-def _note_author(view: View, out: Changes, guild: int, author: bytes, member: bytes) -> None:
-    """Who writes is a member, if they are said to be one; mostly they wrote before."""
-    said = (guild, author, member)
-    if view.notes.is_old(said) or not blob.is_object(author):
+def _note_author(view: View, out: Changes, guild: int, author: bytes, member: bytes, said: Said) -> None:
+    """Who writes is a member, if they are said to be one."""
+    if not blob.is_object(author):
         return
     user = blob.id_of(author).id
     if blob.is_object(member) and people.is_maintained(view, guild, user):
@@ -119,7 +122,8 @@ def message_delete(d: bytes, view: View) -> Changes:
             owner = guild or next((own for row in gone.values() if (own := _message(row).guild_id)), 0)
             _set_kept(out, owner, channel, _kept(view, owner, channel) - len(gone))
     if guild is not None and view.has(THREADS.row(guild, channel)):
-        _count_thread(view, out, guild, channel, -len(ids - {channel}))
+        overlay = overlay_in(view, keys.overlay(guild, channel))
+        _count_thread(view, out, guild, channel, overlay, -len(ids - {channel}))
     return out
 
 
@@ -158,29 +162,43 @@ def _count(view: View, out: Changes, guild: int, channel: int, message: int) -> 
     if not view.kept.channels:
         return
     key = keys.overlay(guild, channel)
-    old = view.get(key)
-    if old is not None and b"," not in old and old.startswith(b'{"last_message_id"'):
-        out[key] = b'{"last_message_id":"%d"}' % message
-    elif (old is None or b'"message_count"' not in old) and view.has(CHANNELS.row(guild, channel)):
-        out[key] = blob.merge(old or b"{}", {"last_message_id": blob.raw_id(message)})
-    elif view.has(THREADS.row(guild, channel)):
-        _count_thread(view, out, guild, channel, 1, message)
-
-
-def _count_thread(view: View, out: Changes, guild: int, thread: int, more: int, message: int | None = None) -> None:
-    """A thread's counters. The message that started it isn't counted, and one seen before isn't again."""
-    key = keys.overlay(guild, thread)
-    overlay = known = blob.fields(view.get(key) or b"{}")
-    if not overlay.keys() >= _COUNTERS:
-        known = blob.fields(view.get(THREADS.row(guild, thread)) or b"{}") | overlay
-    if message is not None:
-        last = known.get("last_message_id", blob.NULL)
-        if last != blob.NULL and blob.to_int(last) >= message:
+    overlay = overlay_in(view, key)
+    if overlay.message_count is UNSET:
+        # A channel that had a message is seen by that; whose members were counted is a thread.
+        had_one = overlay.last_message_id is not UNSET and overlay.member_count is UNSET
+        if had_one or view.has(CHANNELS.row(guild, channel)):
+            overlay.last_message_id = str(message)
+            out[key] = blob.encode(overlay)
             return
-        overlay["last_message_id"] = blob.raw_id(message)
+        if not view.has(THREADS.row(guild, channel)):
+            return
+    _count_thread(view, out, guild, channel, overlay, 1, message)
+
+
+def _count_thread(
+    view: View, out: Changes, guild: int, thread: int, overlay: Overlay, more: int, message: int | None = None
+) -> None:
+    """A thread's counters. The message that started it isn't counted, and one seen before isn't again.
+
+    :param overlay: as it is.
+    """
+    if UNSET in (overlay.last_message_id, overlay.message_count, overlay.total_message_sent):
+        own = read(view.get(THREADS.row(guild, thread)) or b"{}")
+        if overlay.last_message_id is UNSET:
+            overlay.last_message_id = own.last_message_id
+        if overlay.message_count is UNSET:
+            overlay.message_count = own.message_count
+        if overlay.total_message_sent is UNSET:
+            overlay.total_message_sent = own.total_message_sent
+    if message is not None:
+        last = overlay.last_message_id
+        if isinstance(last, str) and int(last) >= message:
+            return
+        overlay.last_message_id = str(message)
         if message == thread:
             more = 0
-    for field in ("message_count", "total_message_sent") if more > 0 else ("message_count",):
-        if field in known:
-            overlay[field] = Raw(b"%d" % max(0, blob.to_int(known[field]) + more))
-    out[key] = blob.encode(overlay)
+    if isinstance(overlay.message_count, int):
+        overlay.message_count = max(0, overlay.message_count + more)
+    if isinstance(overlay.total_message_sent, int):
+        overlay.total_message_sent += max(0, more)
+    out[keys.overlay(guild, thread)] = blob.encode(overlay)

@@ -67,12 +67,11 @@ def put_member(view: View, out: Changes, guild: int, user: int, data: bytes, mem
     put_user(view, out, user, data)
 
 
-def put_whole_member(view: View, out: Changes, guild: int, member: bytes | Raw) -> int:
-    """A member as Discord sends it, with the ``user`` inside; gives the user's id."""
+def put_whole_member(view: View, out: Changes, guild: int, member: bytes | Raw) -> None:
+    """A member as Discord sends it, with the ``user`` inside."""
     user = blob.user_of(member).user
-    user_id = blob.id_of(user).id
-    put_member(view, out, guild, user_id, bytes(user), blob.without_user(bytes(member), bytes(user)))
-    return user_id
+    data = bytes(user)
+    put_member(view, out, guild, blob.id_of(user).id, data, blob.without_user(bytes(member), data))
 
 
 def put_again(view: View, out: Changes, guild: int, member: bytes) -> None:
@@ -80,11 +79,16 @@ def put_again(view: View, out: Changes, guild: int, member: bytes) -> None:
     said = (guild, b"anew", member)
     if not view.kept.people or view.notes.is_old(said):
         return
-    user = put_whole_member(view, out, guild, member)
-    row, key = keys.user(user), keys.member(guild, user)
-    if row not in out and view.get(key) == out[key]:
-        del out[key], out[keys.reference(user, guild)]
-        view.notes.note(said, row, key)
+    data = bytes(blob.user_of(member).user)
+    user = blob.id_of(data).id
+    own = blob.without_user(member, data) if view.kept.members else b""
+    key = keys.member(guild, user)
+    is_same = put_user(view, out, user, data)
+    if view.get(key) != own:
+        out[key] = own
+        out[keys.reference(user, guild)] = b""
+    elif is_same:
+        view.notes.note(said, keys.user(user), key)
 
 
 def merge_member(

@@ -26,17 +26,20 @@ PART = True
 """Besides, what is gathered may be carried out and forgotten: the event is read, and what follows looks up anew."""
 
 
+Glance: TypeAlias = Callable[[bytes, Kept], bool]
+"""The bytes of ``d``, and what is kept → whether pauses may be needed. To be wrong costs time only."""
+
+
 @frozen
 class Sliced:
     """An update like any other when it is called; or its changes are gathered slice by slice.
 
     :ivar steps: the bytes of ``d``, what is seen, and where the changes go → yields where it may pause.
-    :ivar may_be_long: the bytes of ``d``, and what is kept → whether pauses may be needed. It is a glance: to be wrong
-        costs time only.
+    :ivar may_be_long: whether they may be needed.
     """
 
     steps: Callable[[bytes, View, Changes], Steps]
-    may_be_long: Callable[[bytes, Kept], bool] = lambda d, kept: True
+    may_be_long: Glance = lambda d, kept: True
 
     def __call__(self, d: bytes, view: View) -> Changes:
         out: Changes = {}

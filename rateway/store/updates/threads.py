@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from rateway.store import blob, keys
 from rateway.store.keys import CHANNELS, THREADS
@@ -15,6 +15,7 @@ from rateway.store.kinds import Kept
 from rateway.store.view import Changes, View
 
 from . import people, presences, purge
+from .overlays import overlay_in
 from .slices import Sliced, Steps
 from .whereabouts import guild_of, is_known
 
@@ -56,8 +57,8 @@ class _Member(Struct, gc=False):
 
 class _Added(Struct, gc=False):
     user_id: int
-    member: Raw = blob.NULL
-    presence: Raw = blob.NULL
+    member: Raw | UnsetType = UNSET
+    presence: Raw | UnsetType = UNSET
 
 
 class _Members(Struct, gc=False):
@@ -115,7 +116,9 @@ def thread_create(d: bytes, view: View, out: Changes) -> Steps:
         parent = view.get(CHANNELS.row(guild, event.parent_id))
         if parent is not None and _kind(parent).type in _FORUMS:
             key = keys.overlay(guild, event.parent_id)
-            out[key] = blob.merge(view.get(key) or b"{}", {"last_message_id": blob.raw_id(event.id)})
+            overlay = overlay_in(view, key)
+            overlay.last_message_id = str(event.id)
+            out[key] = blob.encode(overlay)
 
 
 @partial(Sliced, may_be_long=_may_archive)
@@ -195,12 +198,10 @@ def thread_members_update(d: bytes, view: View, out: Changes) -> Steps:
         is_there = not is_gone
     if is_there and event.member_count is not None:
         key = keys.overlay(guild, event.id)
-        count = b'"member_count":%d' % event.member_count
-        old = view.get(key)
-        if old is None:
-            out[key] = b"{" + count + b"}"
-        elif count + b"," not in old and count + b"}" not in old:
-            out[key] = blob.merge(old, {"member_count": Raw(count[15:])})
+        overlay = overlay_in(view, key)
+        if overlay.member_count != event.member_count:
+            overlay.member_count = event.member_count
+            out[key] = blob.encode(overlay)
     for raw in event.added_members:
         _add(view, out, guild, event.id, is_there, raw)
     for user in event.removed_member_ids:
@@ -215,13 +216,17 @@ def _put(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
 
 
 def _add(view: View, out: Changes, guild: int, thread: int, known: bool, raw: Raw) -> None:
-    added = _added(raw)
+    added, own = _added(raw), bytes(raw)
+    member = presence = b""
+    if added.member is not UNSET:
+        member = bytes(added.member)
+        own = blob.without(own, b'"member":', member)
+    if added.presence is not UNSET:
+        presence = bytes(added.presence)
+        own = blob.without(own, b'"presence":', presence)
     if known and (view.kept.thread_members or added.user_id == people.self_id(view)):
-        fields = blob.fields(raw)
-        fields.pop("member", None)
-        fields.pop("presence", None)
-        out[keys.thread_member(guild, thread, added.user_id)] = blob.encode(fields)
-    if blob.is_object(added.member) and people.is_maintained(view, guild, added.user_id):
-        people.put_again(view, out, guild, bytes(added.member))
-    if blob.is_object(added.presence):
-        presences.put(view, out, guild, added.presence)
+        out[keys.thread_member(guild, thread, added.user_id)] = own
+    if blob.is_object(member) and people.is_maintained(view, guild, added.user_id):
+        people.put_again(view, out, guild, member)
+    if blob.is_object(presence):
+        presences.put(view, out, guild, presence)
