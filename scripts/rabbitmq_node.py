@@ -30,11 +30,12 @@ from asyncio.subprocess import DEVNULL, Process
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from scripts import apt, children, ports
+from scripts import apt, children, ports, rabbitmq_home
 
 _DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """What Debian's /usr/sbin/rabbitmq-server wraps in a change of user, and of working folder."""
 
+_PLUGINS = ("rabbitmq_management",)
 _START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 15.0
 _ATTEMPTS = 3
@@ -127,7 +128,7 @@ def write_configuration(folder: Path, settings: Settings) -> None:
         "disk_free_limit.absolute = 50MB\n"
         "log.file.level = info\n"
     )
-    (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+    (folder / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
     (folder / "environment.conf").write_text("")
     for name in ("mnesia", "log", "home"):
         (folder / name).mkdir(exist_ok=True)
@@ -189,6 +190,7 @@ class Node:
                 raise NodeFailed(f"Port {port} of 127.0.0.1 is taken by another program")
         write_configuration(self._folder, self.settings)
         env = node_environment(self._folder, self.settings)
+        program = rabbitmq_home.lean(self._program, self._folder, _PLUGINS)
         epmd = shutil.which("epmd", path=env["PATH"])
         if epmd is None:
             raise NodeFailed("epmd, Erlang's port mapper, is not installed: RabbitMQ can't run without it")
@@ -196,9 +198,7 @@ class Node:
         self._processes.append(await children.start(mapper, env=env, stdout=DEVNULL, stderr=DEVNULL))
         await self._reached(self.settings.epmd_port)
         with (self._folder / "startup.log").open("wb") as log:
-            self._processes.append(
-                await children.start([self._program], env=env, cwd=self._folder, stdout=log, stderr=log)
-            )
+            self._processes.append(await children.start([program], env=env, cwd=self._folder, stdout=log, stderr=log))
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 await self._reached(self.settings.amqp_port)
