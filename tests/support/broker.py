@@ -8,7 +8,7 @@ apart by a vhost of their own::
         uri = await fresh_vhost(self)  # for AMQP_URI
         vhost = vhost_of(uri)  # what the broker says of it
 
-A test that stops, kills or restarts its broker takes a :class:`PrivateBroker`, about 6 s for each start.
+A test that stops, kills or restarts its broker takes a :class:`PrivateBroker`, some seconds for each start.
 """
 
 from __future__ import annotations
