@@ -231,12 +231,13 @@ class ClusterBroker(Service):
         await events.call("confirm_select")
         await self._answers.attach(client)
         await self._declare_exchange(client)
+        # Before events: who gets one may ask at once, and what no queue is bound to is dropped by the broker.
+        await self._inbox.open(client)
         client.on_blocked = self._blocked
         client.on_read = self._read_ended
         self._publisher.attach(client)
         client.on_writable = self._writable
         self._client = client
-        await self._inbox.open(client)
         self._inbox.consume(client)
 
     async def _declare_exchange(self, client: Client) -> None:

@@ -22,6 +22,7 @@ _INT64 = 1 << 63
 MAX_USERS = 100
 """``user_ids`` of one request for members."""
 
+_CHANNEL_INFO = ("status", "voice_start_time")
 _STATUSES = ("online", "dnd", "idle", "invisible", "offline")
 
 Fields: TypeAlias = dict[str, object]
@@ -128,8 +129,8 @@ def _request_soundboard_sounds(d: Fields) -> None:
 def _request_channel_info(d: Fields) -> None:
     _id(d, "guild_id")
     fields = d.get("fields")
-    if not isinstance(fields, list) or not fields or not all(isinstance(field, str) for field in fields):
-        raise RequestRefused("fields has to be a list of names: status, voice_start_time")
+    if not isinstance(fields, list) or not fields or not all(field in _CHANNEL_INFO for field in fields):
+        raise RequestRefused(f"fields has to be a list of names out of {', '.join(_CHANNEL_INFO)}")
 
 
 _CHECKS: Mapping[object, Callable[[Fields], None]] = {

@@ -205,8 +205,8 @@ class RefusedTests(SynchronousTestCase):
             self._refuses(_body(31, {"guild_ids": guild_ids}), "guild_ids")
 
     def test_channel_info(self) -> None:
-        """A request for channels without fields."""
-        for fields in (None, [], "status", [5]):
+        """A request for channels without fields, or for one that Discord doesn't know."""
+        for fields in (None, [], "status", [5], [[]], [""], ["status", "colour"]):
             self._refuses(_body(43, {**INFO, "fields": fields}), "fields")
 
     def test_not_writable(self) -> None:

@@ -132,6 +132,8 @@ class Shard:
         client = cast(BotClient, await endpoint.connect(factory))
         client.shard, client.compress = self, compress or None
         bot.clients.append(client)
+        if bot.stopped:  # while it was connecting
+            client.transport.abortConnection()
         return client
 
     @staticmethod
