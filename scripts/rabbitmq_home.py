@@ -14,13 +14,17 @@ from pathlib import Path
 _NAME = re.compile(r"(\w+)-\d")
 _APPLICATIONS = re.compile(r"\{\s*applications\s*,\s*\[([^\]]*)\]")
 _WORD = re.compile(r"\w+")
+_PLAIN = re.compile(r"[\w./@%+,=~-]+")
 
 
 def lean(program: str, folder: Path, enabled: Iterable[str]) -> str:
     """The server's program with links to what it and these plugins need, made anew in the folder.
 
-    :returns: the program to start; the one given where RabbitMQ isn't laid out as in Debian's package.
+    :returns: the program to start; the one given where RabbitMQ isn't laid out as in Debian's package, or the folder's
+        name isn't one that its scripts can take, which quote nothing.
     """
+    if not _PLAIN.fullmatch(str(folder)):
+        return program
     scripts = Path(program).resolve().parent
     try:
         plugins = {

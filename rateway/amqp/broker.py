@@ -237,6 +237,7 @@ class ClusterBroker(Service):
         client.on_read = self._read_ended
         self._publisher.attach(client)
         client.on_writable = self._writable
+        self._answers.flush()  # what had to wait meanwhile
         self._client = client
         self._inbox.consume(client)
 

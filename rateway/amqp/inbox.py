@@ -128,7 +128,7 @@ class Inbox:
         return queue_name(self._cluster)
 
     async def open(self, client: Client) -> None:
-        """Declare, bind and consume on a new connection; returns when that is done, or can't be for now.
+        """Declare and bind on a new connection; returns when that is done, or can't be for now.
 
         :raises FatalError: if the broker won't have it.
         :raises ConnectAnew: if the queue must be declared in another way, on another connection.
@@ -138,8 +138,15 @@ class Inbox:
         client.on_cancelled = self._cancelled
         self._channel, self._unacknowledged = None, 0
         self._is_settled = False
-        if not self._stopped:
+        if self._stopped:
+            return
+        try:
             await self._declare(client)
+        except Refused as error:
+            # In a cluster the node that a durable queue lies on may be away. Events don't wait for it, once there are
+            # any; that the queue can't be consumed is found out next.
+            if error.connection or error.code != _NOT_FOUND or not (self._was_ready or self._known):
+                raise
 
     def consume(self, client: Client) -> None:
         """Consume in the background: somebody else may hold the queue for a while."""

@@ -62,12 +62,11 @@ def names_in(first: int, row: bytes | None) -> tuple[object, ...]:
     return user.username, user.global_name
 
 
-def index(key: bytes, row: bytes | None) -> frozenset[bytes]:
-    """The keys of the index that a member's or a user's row asks for."""
-    return _index(key, names_in(key[0], row))
+def index(key: bytes, names: tuple[object, ...]) -> frozenset[bytes]:
+    """The keys of the index that the names in a member's or a user's row ask for.
 
-
-def _index(key: bytes, names: tuple[object, ...]) -> frozenset[bytes]:
+    :param key: the row's.
+    """
     before, after = (b"Q" + key[1:9], key[9:]) if key[0] == MEMBER else (keys.NAMES, key[1:])
     return frozenset([before + beginning(name) + after for name in map(folded, names) if name])
 
@@ -90,7 +89,7 @@ class Following:
         """A row, out of :data:`FOLLOWED`, that changes."""
         names, new_names = names_in(key[0], old), names_in(key[0], new)
         if names != new_names:
-            before, after = _index(key, names), _index(key, new_names)
+            before, after = index(key, names), index(key, new_names)
             self.index.update(dict.fromkeys(before - after, False))
             self.index.update(dict.fromkeys(after - before, True))
         if key[0] == MEMBER and (old is None) != (new is None):

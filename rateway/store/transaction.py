@@ -73,8 +73,8 @@ class TransactionView(TransactionReader):
 def carry_out_sliced(transaction: lmdb.Transaction[bytes], changes: Changes, notes: Notes) -> Iterator[None]:
     """The same, with a pause after each slice.
 
-    The rows are written in order of their keys, as those of any event (a store that is filled in another order makes
-    later changes dearer by half); they are sorted in runs, which are merged as they are written.
+    The rows are written in order of their keys, as those of any event with more than a few (a store that is filled in
+    another order makes later changes dearer by half); they are sorted in runs, which are merged as they are written.
     """
     rest, runs = iter(changes), []
     while run := sorted(islice(rest, RUN)):

@@ -52,6 +52,16 @@ class TopologyTests(BenchTestCase):
         consume = next(arguments for name, arguments in calls if name == "basic.consume")
         self.assertTrue(consume["exclusive"] and not consume["no-ack"])
 
+    def test_before_events(self) -> None:
+        """What was held while the broker was away goes out once the queue is bound: who gets it may ask at once."""
+        bench = self.bench()
+        bench.scripted.now.break_off()
+        bench.publish(1, 1)
+        bench.scripted.advance(5)
+        names = [name for name, _ in bench.scripted.now.calls]
+        self.assertIn("basic.publish", names)
+        self.assertEqual(names[: names.index("basic.publish")].count("queue.bind"), 2)
+
     def test_transient_refused(self) -> None:
         """A broker that closes the connection over a transient queue gets a durable one that expires."""
         scripted = ScriptedBroker()
@@ -211,6 +221,24 @@ class TopologyTests(BenchTestCase):
         self.successResultOf(bench.broker.when_ready())
         self.assertEqual(len(declared(bench)), 2)
         self.assertEqual(len(scripted.connections), 1)
+
+    def test_its_node_is_away(self) -> None:
+        """A queue that can't be declared for now keeps no events back; it is tried again, connection by connection."""
+        bench = self.bench()
+        scripted = bench.scripted
+        scripted.script["queue.declare"] = scripted.script["basic.consume"] = scripted.refuse(
+            404, "NOT_FOUND - home node 'rabbit@b' of durable queue is down or inaccessible"
+        )
+        scripted.now.break_off()
+        bench.publish(1, 1)
+        scripted.advance(6)
+        self.assertEqual(bench.broker.held_events, 0)
+        scripted.script.clear()
+        scripted.advance(30)
+        scripted.now.deliver(b"again")
+        scripted.pump()
+        self.assertEqual([each.body for each in bench.recorder.deliveries], [b"again"])
+        self.assertEqual(bench.recorder.fatal.errors, [])
 
     def test_may_not_read(self) -> None:
         """A user who may not consume the queue is told so at once, and not taken for a second rateway."""

@@ -206,7 +206,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_channel_info(self) -> None:
         """A request for channels without fields, or for one that Discord doesn't know."""
-        for fields in (None, [], "status", [5], [[]], [""], ["status", "colour"]):
+        wrong: tuple[object, ...] = (None, [], "status", [5], [[]], [""], ["status", "colour"])
+        for fields in wrong:
             self._refuses(_body(43, {**INFO, "fields": fields}), "fields")
 
     def test_not_writable(self) -> None:

@@ -63,3 +63,7 @@ class HomeTests(SynchronousTestCase):
             rabbitmq_home.lean("/nowhere/rabbitmq-server", self.folder, ["rabbit"]), "/nowhere/rabbitmq-server"
         )
         self.assertFalse(self.folder.exists())
+
+    def test_odd_folder(self) -> None:
+        """RabbitMQ's scripts quote nothing: from a folder with a blank in its name they could not be run."""
+        self.assertEqual(rabbitmq_home.lean(str(self.program), self.folder / "a b", ["management"]), str(self.program))

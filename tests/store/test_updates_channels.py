@@ -223,6 +223,27 @@ class ThreadTests(StoreTestCase):
         self.assertEqual(self.store.rows_of(SECOND), [])
         self.assertEqual(self.store.ask("User", s.BOB)["username"], "bobby")
 
+    def test_one_counter(self) -> None:
+        """A thread that Discord counts by one number alone is counted by it."""
+        thread = s.thread()
+        del thread["message_count"]
+        self.store.happens("THREAD_UPDATE", thread)
+        for message in (300000000000000020, 300000000000000021, 300000000000000019):
+            self.store.happens("MESSAGE_CREATE", s.message(message, s.POST))
+        found = self.store.ask("GuildChannel", s.POST)
+        self.assertEqual((found["total_message_sent"], found["last_message_id"]), (7, "300000000000000021"))
+        self.assertNotIn("message_count", found)
+
+    def test_joined_twice(self) -> None:
+        """Of one listed twice among those who joined, the last word counts."""
+        self.store.happens("GUILD_MEMBER_UPDATE", s.member(nick="b") | OF_GUILD)
+        added = [
+            {"id": str(s.POST), "user_id": str(s.ALICE), "member": s.member(nick=nick), "presence": None}
+            for nick in ("a", "b")
+        ]
+        self.store.happens("THREAD_MEMBERS_UPDATE", {"id": str(s.POST), "added_members": added} | OF_GUILD)
+        self.assertEqual(self.store.ask("Member", s.GUILD, s.ALICE)["nick"], "b")
+
     def test_counters(self) -> None:
         """Messages move a thread's counters; the one that started it and a repeated one don't."""
         post = self.store.ask("GuildChannel", s.POST)

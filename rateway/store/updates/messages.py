@@ -164,8 +164,9 @@ def _count(view: View, out: Changes, guild: int, channel: int, message: int) -> 
     key = keys.overlay(guild, channel)
     overlay = overlay_in(view, key)
     if overlay.message_count is UNSET:
-        # A channel that had a message is seen by that; whose members were counted is a thread.
-        had_one = overlay.last_message_id is not UNSET and overlay.member_count is UNSET
+        # A channel that had a message is told by its overlay: it has no count, which all threads have.
+        counted = overlay.member_count is not UNSET or overlay.total_message_sent is not UNSET
+        had_one = overlay.last_message_id is not UNSET and not counted
         if had_one or view.has(CHANNELS.row(guild, channel)):
             overlay.last_message_id = str(message)
             out[key] = blob.encode(overlay)

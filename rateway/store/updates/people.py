@@ -84,7 +84,7 @@ def put_again(view: View, out: Changes, guild: int, member: bytes) -> None:
     own = blob.without_user(member, data) if view.kept.members else b""
     key = keys.member(guild, user)
     is_same = put_user(view, out, user, data)
-    if view.get(key) != own:
+    if key in out or view.get(key) != own:
         out[key] = own
         out[keys.reference(user, guild)] = b""
     elif is_same:

@@ -35,7 +35,7 @@ class Sliced:
     """An update like any other when it is called; or its changes are gathered slice by slice.
 
     :ivar steps: the bytes of ``d``, what is seen, and where the changes go → yields where it may pause.
-    :ivar may_be_long: whether they may be needed.
+    :ivar may_be_long: whether pauses may be needed.
     """
 
     steps: Callable[[bytes, View, Changes], Steps]
