@@ -26,7 +26,7 @@ _TRIAL_TIMEOUT = 1000.0
 _CHECK_TIMEOUT = 300.0
 _WORKERS = 3
 """Of trial: more than the two processors CI has, for many tests wait more than they work."""
-_WORKERS_WITH_PROGRAMS = 6
+_WORKERS_WITH_PROGRAMS = 4
 _WITH_PROGRAMS = (".integration.", ".scenarios.", ".strangers.")
 """Parts of the names of tests that start whole programs, and wait for them."""
 _PACKAGING = "tests.test_packaging"
