@@ -32,10 +32,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Print events as they arrive. AMQP_URI names the broker.")
     parser.add_argument("events", nargs="*", metavar="EVENT", help="names to bind (default: the usual ones)")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--cluster", type=int, help="serve this cluster only")
-    which.add_argument("--clusters", type=int, default=1, help="serve the clusters 1 to this one (default: 1)")
+    which.add_argument("--cluster", type=number, help="serve this cluster only")
+    which.add_argument("--clusters", type=number, default=1, help="serve the clusters 1 to this one (default: 1)")
     parser.add_argument("--width", type=int, default=100, help="print so many characters of each body")
     return parser.parse_args()
+
+
+def number(text: str) -> int:
+    """A cluster's: they are counted from 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
 
 
 async def consume(channel: AbstractChannel, cluster: int, events: list[str], width: int) -> None:

@@ -235,6 +235,7 @@ async def _main(arguments: Sequence[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="./run-tests",
+        usage="./run-tests [-h] [trial's arguments ...]",
         description="Sets up all it needs, then runs every check and test. With arguments for trial (tests.amqp, "
         "tests.test_tls, -j2, ...) it runs only these tests.",
     )

@@ -126,10 +126,10 @@ def _gaps(wanted: Iterable[str], names: Iterable[str], intents: int) -> dict[str
         off = (KINDS[kind] | WHOLE.get(kind, 0)) & ~intents
         if kind not in wanted:
             gaps[kind] = "CACHE_ENTITIES leaves it out"
+        elif kind not in names and not KINDS[kind] & ~intents:
+            gaps[kind] = "MESSAGE_CACHE_SIZE is 0" if kind == "Message" else "GuildChannel is not kept"
         elif off:
             gaps[kind] = _are_off(off)
-        elif kind not in names:
-            gaps[kind] = "MESSAGE_CACHE_SIZE is 0" if kind == "Message" else "GuildChannel is not kept"
     return gaps | {part: _are_off(intent) for part, intent in PARTS.items() if not intents & intent}
 
 

@@ -128,6 +128,10 @@ class CacheQueryTests(ExampleTestCase):
             code, text = await self.ask(*way, "CurrentUser")
             self.assertEqual((code, ujson.loads(text)["username"]), (0, "rateway-bot"), text)
             self.assertEqual(await self.ask(*way, "Guild", "1"), (1, "Not in the cache."))
+            code, text = await self.ask(*way, "Guilds", "null", "1")
+            self.assertEqual((code, str(guild.id) in text), (0, True), text)
+            code, text = await self.ask(*way, "--headers", "SearchMembers", str(guild.id), "nobody", "1")
+            self.assertEqual((code, f"total: {len(guild.members)}" in text), (0, True), text)
             code, text = await self.ask(*way, "Gild", "1")
             self.assertEqual((code, text.split(":")[0]), (1, "Refused"), text)
 

@@ -230,11 +230,11 @@ class HeadersTests(GuildTestCase):
                 self.assertEqual(headers.get("reason"), expected, (intent, kind, arguments))
 
     def test_no_messages(self) -> None:
-        """Without room for messages that is the reason."""
-        store = self.open("none", messages=0)
-        feed(store, dispatch(1, "READY", s.ready(s.GUILD)))
+        """Without room for messages that is the reason, also where some of them would not come."""
         expected = {"maintained": False, "reason": "MESSAGE_CACHE_SIZE is 0"}
-        self.assertEqual(self.headers("ChannelMessages", s.GENERAL), expected)
+        for intents in (ALL, ALL & ~Intent.DIRECT_MESSAGES):
+            feed(self.open(f"none-{intents}", intents=intents, messages=0), dispatch(1, "READY", s.ready(s.GUILD)))
+            self.assertEqual(self.headers("ChannelMessages", s.GENERAL), expected)
 
     def test_disabled(self) -> None:
         """Without a cache that is the reason for everything."""
