@@ -130,7 +130,9 @@ def _gaps(wanted: Iterable[str], names: Iterable[str], intents: int) -> dict[str
             gaps[kind] = "MESSAGE_CACHE_SIZE is 0" if kind == "Message" else "GuildChannel is not kept"
         elif off:
             gaps[kind] = _are_off(off)
-    return gaps | {part: _are_off(intent) for part, intent in PARTS.items() if not intents & intent}
+    if "Message" in names:
+        gaps |= {part: _are_off(intent) for part, intent in PARTS.items() if not intents & intent}
+    return gaps
 
 
 def _are_off(intents: int) -> str:
