@@ -48,7 +48,7 @@ def message_create(d: bytes, view: View) -> Changes:
     """
     out: Changes = {}
     event = _message(d)
-    guild = event.guild_id or guild_of(view, event.channel_id, None)
+    guild = guild_of(view, event.channel_id, event.guild_id)
     if guild is None:
         if not event.flags & _EPHEMERAL and event.channel_type in (None, 1):
             person = event.author if event.webhook_id == blob.NULL else blob.NULL

@@ -51,7 +51,7 @@ def presence_update(d: bytes, view: View) -> Changes:
     return out
 
 
-def put(view: View, out: Changes, guild: int, data: bytes | Raw) -> int | None:
+def put(view: View, out: Changes, guild: int, data: Raw) -> int | None:
     """A presence that came inside of another event, and whose; if it can't be read, the event is none the worse."""
     if not view.kept.presences:
         return None

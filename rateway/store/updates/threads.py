@@ -216,17 +216,19 @@ def _put(view: View, out: Changes, guild: int, thread: int, data: bytes | Raw) -
 
 
 def _add(view: View, out: Changes, guild: int, thread: int, known: bool, raw: Raw) -> None:
-    added, own = _added(raw), bytes(raw)
-    member = presence = b""
-    if added.member is not UNSET:
-        member = bytes(added.member)
-        own = blob.without(own, b'"member":', member)
-    if added.presence is not UNSET:
-        presence = bytes(added.presence)
-        own = blob.without(own, b'"presence":', presence)
+    added = _added(raw)
     if known and (view.kept.thread_members or added.user_id == people.self_id(view)):
-        out[keys.thread_member(guild, thread, added.user_id)] = own
-    if blob.is_object(member) and people.is_maintained(view, guild, added.user_id):
-        people.put_again(view, out, guild, member)
-    if blob.is_object(presence):
-        presences.put(view, out, guild, presence)
+        out[keys.thread_member(guild, thread, added.user_id)] = _own_fields(added, bytes(raw))
+    if added.member is not UNSET and blob.is_object(added.member) and people.is_maintained(view, guild, added.user_id):
+        people.put_again(view, out, guild, bytes(added.member))
+    if added.presence is not UNSET and blob.is_object(added.presence):
+        presences.put(view, out, guild, added.presence)
+
+
+def _own_fields(added: _Added, data: bytes) -> bytes:
+    """The thread member without what it brings along: the guild's member, and their presence."""
+    if added.member is not UNSET:
+        data = blob.without(data, b'"member":', bytes(added.member))
+    if added.presence is not UNSET:
+        data = blob.without(data, b'"presence":', bytes(added.presence))
+    return data
